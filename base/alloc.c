@@ -1,4 +1,5 @@
-/* Heaps: one place that knows NULL means malloc, and the countdown heap of the tests. The arena is in arena.c. */
+/* Heaps: one place that knows NULL means malloc, and the countdown heap of the tests. The arena is in
+ * arena.c. */
 #include "base/alloc.h"
 
 #include <stdlib.h>
@@ -46,7 +47,8 @@ void ldr_release(const struct ldr_heap *heap, void *p)
     }
 }
 
-/* left > 0: passes until the failing one; 0: it has failed (and keeps failing when sticky); < 0: never fails. */
+/* left > 0: passes until the failing one; 0: it has failed (and keeps failing when sticky); < 0: never fails.
+ */
 static void *countdown_resize(void *ctx, void *p, size_t n)
 {
     struct ldr_heap_countdown *h = ctx;

@@ -1,5 +1,5 @@
-/* The arena: a list of blocks, bump allocation in the head one. A request larger than a block gets a block of its own
- * behind the head, so that the head's room is not given up for it. */
+/* The arena: a list of blocks, bump allocation in the head one. A request larger than a block gets a block of
+ * its own behind the head, so that the head's room is not given up for it. */
 #include <stdarg.h>
 #include <stdio.h>
 

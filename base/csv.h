@@ -24,6 +24,8 @@ struct ldr_csv {
     struct ldr_arena scratch;    /* unescaped cells; reset for each record */
     const char *why;             /* after LDR_E_INVALID: static text */
     uint32_t bad_cell;           /* after LDR_E_INVALID: 1-based cell in which it went wrong */
+    const char *scan;            /* private: 64 bytes whose special characters are found already, */
+    uint64_t marks;              /* private: one bit for each that is still to be read */
 };
 
 /* Bytes of block[0..n) that are whole records, 0 when there is not even one. `final` = the input ends here, so an
@@ -32,7 +34,8 @@ size_t ldr_csv_split(const char *block, size_t n, bool final, uint64_t *lines);
 void ldr_csv_init(struct ldr_csv *c, const struct ldr_heap *heap);
 void ldr_csv_block(struct ldr_csv *c, const char *block, size_t n, uint64_t first_line); /* keeps allocated cells */
 /* 1 = a record is in cells/ncells; 0 = end of block; LDR_E_INVALID = malformed record (why, bad_cell; it is skipped and
- * reading can go on); LDR_E_NOMEM / LDR_E_TOO_BIG. Blank lines are skipped (a record of one unquoted empty cell). */
+ * reading can go on); LDR_E_TOO_BIG (the same, for too many cells or bytes); LDR_E_NOMEM (the record is still there to be
+ * read again). After an error ncells is 0; record, record_n and record_line are set for all but NOMEM. Blank lines are skipped (a record of one unquoted empty cell). */
 int ldr_csv_next(struct ldr_csv *c);
 void ldr_csv_close(struct ldr_csv *c);
 

@@ -9,8 +9,8 @@ const char *ldr_code_name(int code)
     switch (code) {
     case LDR_OK:
         return "OK";
-#define X(name, num, text, retry)                                                                            \
-    case num:                                                                                                \
+#define X(name, num, text, retry) \
+    case num:                     \
         return #name;
         LDR_ERR_LIST(X)
 #undef X
@@ -24,8 +24,8 @@ const char *ldr_code_text(int code)
     switch (code) {
     case LDR_OK:
         return "ok";
-#define X(name, num, text, retry)                                                                            \
-    case num:                                                                                                \
+#define X(name, num, text, retry) \
+    case num:                     \
         return text;
         LDR_ERR_LIST(X)
 #undef X
@@ -37,8 +37,8 @@ const char *ldr_code_text(int code)
 bool ldr_code_retryable(int code)
 {
     switch (code) {
-#define X(name, num, text, retry)                                                                            \
-    case num:                                                                                                \
+#define X(name, num, text, retry) \
+    case num:                     \
         return retry;
         LDR_ERR_LIST(X)
 #undef X

@@ -1,4 +1,5 @@
-/* The only state in this folder, and only in test builds: which point is armed, and how often it was passed. */
+/* The only state in this folder, and only in test builds: which point is armed, and how often it was passed.
+ */
 #include "base/fault.h"
 
 #ifdef LARDER_FAULTS

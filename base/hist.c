@@ -11,7 +11,8 @@ static unsigned cell_of(uint64_t ns)
         return (unsigned)ns;
     }
     unsigned e = 63u - (unsigned)__builtin_clzll(ns);
-    unsigned cell = (e - SUB_BITS + 1) * LDR_HIST_SUB + (unsigned)((ns >> (e - SUB_BITS)) & (LDR_HIST_SUB - 1));
+    unsigned cell =
+        (e - SUB_BITS + 1) * LDR_HIST_SUB + (unsigned)((ns >> (e - SUB_BITS)) & (LDR_HIST_SUB - 1));
     return cell < LDR_HIST_CELLS ? cell : LDR_HIST_CELLS - 1;
 }
 

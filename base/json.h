@@ -1,5 +1,6 @@
 /* Writing JSON in a stream: for rows by the million, where a document in memory would be waste. Commas and nesting are
- * kept by the writer; misuse is a bug (asserted). Text must be UTF-8; what is not is written with U+FFFD. */
+ * kept by the writer; misuse is a bug (asserted). At the top level values follow each other with nothing between them: the
+ * caller puts the line ends of a one-object-a-line output. Text must be UTF-8; what is not is written with U+FFFD. */
 #ifndef LDR_BASE_JSON_H
 #define LDR_BASE_JSON_H
 #include "base/buf.h"
@@ -9,6 +10,7 @@ struct ldr_json {
     struct ldr_buf *out;
     int depth;
     bool first[LDR_JSON_DEPTH];
+    bool object[LDR_JSON_DEPTH]; /* the level is an object: values need keys */
     bool after_key;
 };
 void ldr_json_init(struct ldr_json *j, struct ldr_buf *out);

@@ -1,8 +1,9 @@
 #include "base/utf8.h"
 
-/* Bytes of the well-formed character at p (left >= 1 bytes), 0 when there is none. Lead bytes that allow only part of
- * the second byte's range carry the rule against overlong forms, surrogates and what lies beyond U+10FFFF. */
-static size_t char_len(const uint8_t *p, size_t left)
+/* Bytes of the well-formed character at p (left >= 1 bytes), 0 when there is none. Lead bytes that allow only
+ * part of the second byte's range carry the rule against overlong forms, surrogates and what lies beyond
+ * U+10FFFF. */
+size_t ldr_utf8_char(const uint8_t *p, size_t left)
 {
     uint8_t c = p[0];
     if (c < 0x80) {
@@ -42,7 +43,7 @@ bool ldr_utf8_valid(struct ldr_slice s)
                 continue;
             }
         }
-        size_t n = char_len(p, left);
+        size_t n = ldr_utf8_char(p, left);
         if (n == 0) {
             return false;
         }
