@@ -1,0 +1,223 @@
+/* store.h: what the files of client/ share about an open store. Internal: never installed, included by
+ * client/ only.
+ *
+ * Definitions are read through a catalog: one immutable registry state, counted by references. A change
+ * builds the next catalog beside it, makes the command durable, and swaps; whoever holds the old one finishes
+ * undisturbed. */
+#ifndef LDR_CLIENT_STORE_H
+#define LDR_CLIENT_STORE_H
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "client/larder.h"
+#include "client/table.h"
+#include "env/env.h"
+#include "feature/feature.h"
+#include "registry/registry.h"
+#include "ring/ring.h"
+#include "shard/shard.h"
+
+/* ---- Catalog ---- */
+
+/* One view as it stands in a catalog. Everything lives as long as the catalog is held. */
+struct ldr_view_entry {
+    const struct ldr_view_def *def;
+    const struct ldr_schema *schema;        /* every slot ever given; def->features[i].slot points into it */
+    const struct ldr_entity_def *entity;    /* keys in the order of composite keys */
+    const struct ldr_source_def *source;    /* NULL: none declared */
+    const struct ldr_feature_def **checked; /* the features that declare checks */
+    uint32_t nchecked;
+};
+struct ldr_catalog {
+    _Atomic unsigned refs;
+    struct ldr_registry *registry; /* never stepped again */
+    uint64_t version;
+    struct ldr_arena arena;
+    struct ldr_view_entry *views; /* sorted by name */
+    uint32_t nviews;
+};
+
+/* ---- The store ---- */
+
+struct ldr_store_shard {
+    struct ldr_shard *shard;
+    uint32_t id;
+    uint64_t lo, hi; /* its arc, inclusive; shards[] is in arc order and covers everything */
+};
+struct ldr_registry_file; /* registry_file.c */
+struct ldr_stamp_file;    /* stamp.c */
+
+struct ldr_store {
+    char *url, *dir; /* dir as given, without "local:" */
+    int lock_fd;
+    struct ldr_open_opts opts; /* with the defaults filled in */
+    struct ldr_log log;
+    struct ldr_clock clock;
+    struct ldr_pool *pool;
+    struct ldr_ring *ring;
+    struct ldr_store_shard *shards;
+    uint32_t nshards;
+
+    /* Writers of facts hold it shared while they write, whoever must see none of them (delete, backup)
+     * exclusively. Not recursive. */
+    pthread_rwlock_t gate;
+    pthread_mutex_t change;            /* one registry change at a time */
+    struct ldr_registry_file *regfile; /* under change */
+    pthread_mutex_t catalog_lock;      /* guards the pointer below, not what it points to */
+    struct ldr_catalog *catalog;
+    _Atomic uint64_t version; /* catalog->version, for a check without the lock */
+
+    struct ldr_stamp_file *stamps;
+
+    pthread_mutex_t async_lock;
+    pthread_cond_t async_idle;
+    uint64_t async_pending;
+};
+
+/* Clock now, in microseconds. */
+static inline int64_t ldr_store_now(const struct ldr_store *s)
+{
+    return s->clock.now_us(s->clock.ctx);
+}
+/* A time of acceptance: now, but strictly later than every one given before, by earlier openings of the store
+ * too. One for a whole call. Durably reserved before it returns. */
+int ldr_store_stamp(struct ldr_store *s, int64_t *stamp_us, struct ldr_err *err);
+
+/* The catalog of this moment, with a reference. Give it back. Never fails. */
+struct ldr_catalog *ldr_store_catalog(struct ldr_store *s);
+void ldr_catalog_release(struct ldr_catalog *c); /* NULL is fine */
+/* LDR_E_NOT_FOUND with "did you mean". *out lives as long as the reference. */
+int ldr_catalog_view(const struct ldr_catalog *c, const char *name, const struct ldr_view_entry **out,
+                     struct ldr_err *err);
+/* Runs one registry command durably: logged, synced, applied to the shards, published. All or nothing. In
+ * doubt only when the disk failed half-way. version (may be NULL): after it. */
+int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *version, struct ldr_err *err);
+
+/* ---- Facts in ---- */
+
+/* The shard whose arc holds a hash (ldr_key_hash of the encoded key). */
+static inline struct ldr_store_shard *ldr_store_shard_of(const struct ldr_store *s, uint64_t hash)
+{
+    uint32_t lo = 0, hi = s->nshards - 1;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (hash <= s->shards[mid].hi)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return &s->shards[lo];
+}
+/* Writes facts of one view, durable on return; parallel over shards. Facts are complete (hash, vhash under
+ * v->schema, verified rows) and may be reordered. All or nothing in each shard; with several shards a failure
+ * may leave some shards written (err->in_doubt is then set): writing again is harmless. LDR_E_NOT_FOUND when
+ * the view was deleted since the catalog was taken. *res is added to, so zero it first. Takes the gate: do
+ * not hold it. */
+int ldr_store_write_facts(struct ldr_store *s, const struct ldr_view_entry *v, struct ldr_fact *facts,
+                          size_t n, struct ldr_write_result *res, struct ldr_err *err);
+/* The same by ldr_shard_load, for very many. Chunks may be reordered and emptied; their memory stays the
+ * caller's. */
+int ldr_store_load_facts(struct ldr_store *s, const struct ldr_view_entry *v, struct ldr_fact_chunk *chunks,
+                         size_t nchunks, struct ldr_write_result *res, struct ldr_err *err);
+
+#define LDR_WHY_MAX 256
+/* Holds a row (values by slot) against the declared checks. 0, or LDR_E_INVALID with the feature and a reason
+ * such as
+ * "-3.0 is below the minimum 0.0". */
+int ldr_view_check_row(const struct ldr_view_entry *v, const struct ldr_value *values,
+                       const struct ldr_feature_def **feature, char why[LDR_WHY_MAX]);
+/* The join key called name, as a part number, or -1. */
+int ldr_view_key_part(const struct ldr_view_entry *v, const char *name);
+/* Finds the features and join keys that a caller names: each of names[n] becomes >= 0: slot, or -1 - part:
+ * key part. LDR_E_INVALID for an unknown name (did you mean), a name twice, or a join key that is missing. */
+int ldr_view_bind(const struct ldr_view_entry *v, const char *const *names, size_t n, int32_t *bound,
+                  struct ldr_err *err);
+
+/* ---- Values across the API ---- */
+
+/* A caller's datum as a value of the type: the same type; integers and timestamps among each other when they
+ * fit; integers to floats when exact; float64 to float32 by rounding; string and bytes among each other. The
+ * value borrows the datum. Checked with ldr_value_check. LDR_E_INVALID or LDR_E_TOO_BIG with *why (static
+ * text). */
+int ldr_datum_value(const struct ldr_datum *d, unsigned type, struct ldr_value *out, const char **why);
+/* The value borrows on; status PRESENT or NULL_VALUE. Inline: serving calls it once per value. */
+static inline void ldr_value_datum(const struct ldr_value *v, struct ldr_datum *out)
+{
+    out->type = v->type;
+    out->count = v->count;
+    if (v->null) {
+        out->status = LDR_NULL_VALUE;
+        out->v.s.p = NULL;
+        out->v.s.n = 0;
+        return;
+    }
+    out->status = LDR_PRESENT;
+    switch (v->type) {
+    case LDR_BOOL:
+        out->v.b = v->b;
+        break;
+    case LDR_FLOAT32:
+        out->v.f32 = v->f32;
+        break;
+    case LDR_FLOAT64:
+        out->v.f64 = v->f64;
+        break;
+    case LDR_INT32:
+    case LDR_INT64:
+    case LDR_TIMESTAMP:
+        out->v.i = v->i;
+        break;
+    default:
+        out->v.s.p = v->s.p;
+        out->v.s.n = v->s.n;
+    }
+}
+
+/* ---- Queries ---- */
+
+struct ldr_query_key {
+    const char *name;
+    uint8_t type;
+};
+struct ldr_query_view {
+    const char *name;
+    uint32_t id, entity_id;
+    const struct ldr_schema *schema; /* ttl_us too */
+    bool online;
+    uint32_t nkeys;
+    uint16_t keys[LDR_KEY_PARTS_MAX]; /* query key that is each part of the entity key */
+    uint32_t same_key; /* first view of the plan with the same keys[]: encode and hash once for all of them */
+    uint32_t *cols;    /* output columns that come from this view */
+    uint32_t *slots;   /* and the slot of each */
+    uint32_t ncols;
+};
+struct ldr_query_col {
+    uint32_t view; /* index in views */
+    uint32_t slot;
+    uint8_t type;
+    const char *name;    /* output name */
+    const char *feature; /* as declared */
+};
+/* A query resolved against one registry version. Columns and keys never change over a query's life; slots,
+ * ttl and the like do. Immutable; lives as long as the query. */
+struct ldr_query_plan {
+    struct ldr_query_plan *older;
+    uint64_t version;
+    struct ldr_arena arena;
+    struct ldr_query_view *views;
+    struct ldr_query_col *cols;
+    struct ldr_query_key *keys;
+    uint32_t nviews, ncols, nkeys;
+    bool all_online;
+};
+struct ldr_query {
+    struct ldr_store *store;
+    pthread_mutex_t lock; /* resolving again */
+    _Atomic(struct ldr_query_plan *) plan;
+    _Atomic uint64_t seen; /* registry version that the plan was last found good for */
+};
+/* The plan for today's definitions. LDR_E_NOT_FOUND when a view or feature is gone, LDR_E_CONFLICT when one
+ * of them came back with another type or entity: the query must be made again. */
+const struct ldr_query_plan *ldr_query_resolve(const struct ldr_query *q, int *rc, struct ldr_err *err);
+#endif
