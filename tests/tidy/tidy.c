@@ -113,7 +113,7 @@ static void check_line(const char *file, int line, const char *text)
 
 static void check_file(const char *root, const char *file)
 {
-    char path[4096], text[8192];
+    char path[8400], text[8192];
     snprintf(path, sizeof path, "%s/%s", root, file);
     FILE *f = fopen(path, "r");
     if (!f) {
@@ -137,7 +137,7 @@ static bool is_source(const char *name)
 
 static void walk(const char *root, const char *dir)
 {
-    char path[4096], sub[4096];
+    char path[8400], sub[4096];
     snprintf(path, sizeof path, "%s/%s", root, dir);
     struct dirent **list;
     int n = scandir(path, &list, NULL, alphasort);
