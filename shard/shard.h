@@ -17,6 +17,7 @@ struct ldr_shard_opts {
     size_t cache_bytes;      /* block cache; 0 = 64 MiB */
     size_t latest_bytes;     /* in-memory table of latest rows; 0 = 256 MiB */
     size_t write_buffer_bytes; /* 0 = 32 MiB */
+    uint64_t min_free_bytes;   /* writes are refused (LDR_E_NOSPACE) with less disk free; 0 = max(64 MiB, 2 write buffers) */
     struct ldr_clock clock;
     struct ldr_pool *pool;     /* borrowed: for bulk loads; may be NULL (then in the calling thread) */
     const struct ldr_log *log; /* borrowed; may be NULL */
