@@ -1,10 +1,9 @@
-#include <float.h>
-#include <locale.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/err.h"
 #include "base/num.h"
+#include "base/num_float.h"
+#include "base/num_slow.h"
 
 int ldr_i64_parse(struct ldr_slice text, int64_t *out)
 {
@@ -17,7 +16,15 @@ int ldr_i64_parse(struct ldr_slice text, int64_t *out)
         return LDR_E_INVALID;
     }
     uint64_t v = 0;
+    const uint8_t *safe = end - p > 18 ? p + 18 : end; /* 18 digits cannot overflow */
     bool over = false;
+    for (; p < safe; p++) {
+        unsigned d = (unsigned)*p - '0';
+        if (d > 9) {
+            return LDR_E_INVALID;
+        }
+        v = v * 10 + d;
+    }
     for (; p < end; p++) {
         unsigned d = (unsigned)*p - '0';
         if (d > 9) {
@@ -33,17 +40,7 @@ int ldr_i64_parse(struct ldr_slice text, int64_t *out)
     return 0;
 }
 
-/* A decimal number taken apart: digits * 10^exp10. */
-struct decimal {
-    bool minus;
-    uint64_t m;       /* the first 19 significant digits */
-    int64_t exp10;    /* of m */
-    bool inexact;     /* digits beyond those of m that are not all zero */
-    const uint8_t *p; /* from the first significant digit (maybe with a point in it) */
-    const uint8_t *end;
-};
-
-/* Exponent digits from p; more than anyone can mean saturates. */
+/* Exponent digits in p..end, all of it; more than anyone can mean saturates. */
 static bool exponent(const uint8_t *p, const uint8_t *end, int64_t *out)
 {
     bool minus = false;
@@ -65,60 +62,91 @@ static bool exponent(const uint8_t *p, const uint8_t *end, int64_t *out)
     return true;
 }
 
-static bool take_apart(struct ldr_slice text, struct decimal *d)
+static const uint8_t *digit_run(const uint8_t *p, const uint8_t *end, uint64_t *m)
 {
-    const uint8_t *p = text.p, *end = p + text.n;
-    *d = (struct decimal){0};
-    if (p < end && (*p == '-' || *p == '+')) {
-        d->minus = *p++ == '-';
+    uint64_t v = *m;
+    for (unsigned d; p < end && (d = (unsigned)*p - '0') <= 9; p++) {
+        v = v * 10 + d;
     }
+    *m = v;
+    return p;
+}
+
+/* The same for a significand of more digits than m holds (or of leading zeros): every digit is looked at in
+ * turn. */
+static void long_significand(const uint8_t *p, const uint8_t *end, struct ldr_decimal *d)
+{
     unsigned kept = 0;
-    bool digits = false, point = false;
+    bool point = false;
+    d->m = 0;
+    d->exp10 = 0;
+    d->p = d->end = end;
     for (; p < end; p++) {
         unsigned c = (unsigned)*p - '0';
-        if (c <= 9) {
-            digits = true;
-            if (kept == 0 && c == 0) {
-                d->exp10 -= point;
-            } else if (kept < 19) {
-                d->p = kept ? d->p : p;
-                d->m = d->m * 10 + c;
-                d->exp10 -= point;
-                kept++;
-            } else {
-                d->inexact |= c != 0;
-                d->exp10 += !point;
-            }
-        } else if (*p == '.' && !point) {
+        if (*p == '.') {
             point = true;
+        } else if (kept == 0 && c == 0) {
+            d->exp10 -= point;
+        } else if (kept < LDR_DECIMAL_DIGITS) {
+            d->p = kept ? d->p : p;
+            d->m = d->m * 10 + c;
+            d->exp10 -= point;
+            kept++;
         } else {
-            break;
+            d->more |= c != 0;
+            d->exp10 += !point;
         }
     }
+}
+
+/* Takes a whole text apart: sign, digits with at most one point, maybe an exponent. */
+static inline bool take_apart(struct ldr_slice text, struct ldr_decimal *d, bool *minus)
+{
+    const uint8_t *p = text.p, *end = p + text.n;
+    *minus = false;
+    if (p < end && (*p == '-' || *p == '+')) {
+        *minus = *p++ == '-';
+    }
+    const uint8_t *start = p;
+    d->m = 0;
+    d->more = false;
+    p = digit_run(p, end, &d->m);
+    ptrdiff_t digits = p - start, fraction = 0;
+    if (p < end && *p == '.') {
+        const uint8_t *point = p++;
+        p = digit_run(p, end, &d->m);
+        fraction = p - point - 1;
+        digits += fraction;
+    }
+    if (digits == 0) {
+        return false;
+    }
+    d->exp10 = -(int64_t)fraction;
+    d->p = start;
     d->end = p;
-    if (!digits) {
-        return false;
+    if (__builtin_expect(digits > LDR_DECIMAL_DIGITS, 0)) {
+        long_significand(start, p, d);
     }
-    if (p == end) {
-        return true;
+    int64_t e = 0;
+    if (p < end) {
+        if ((*p != 'e' && *p != 'E') || !exponent(p + 1, end, &e)) {
+            return false;
+        }
+        d->exp10 += e;
     }
-    int64_t e;
-    if ((*p != 'e' && *p != 'E') || !exponent(p + 1, end, &e)) {
-        return false;
-    }
-    d->exp10 += e;
     return true;
 }
 
 static bool is_word(struct ldr_slice text, double *out)
 {
     bool minus = false;
+    if (ldr_slice_eq(text, ldr_slice("NaN", 3))) {
+        *out = ldr_f64_canonical((double)NAN);
+        return true;
+    }
     if (text.n && (text.p[0] == '-' || text.p[0] == '+')) {
         minus = text.p[0] == '-';
         text = ldr_slice(text.p + 1, text.n - 1);
-    } else if (ldr_slice_eq(text, ldr_slice("NaN", 3))) {
-        *out = ldr_f64_canonical((double)NAN);
-        return true;
     }
     if (ldr_slice_eq(text, ldr_slice("Infinity", 8))) {
         *out = minus ? -(double)INFINITY : (double)INFINITY;
@@ -127,139 +155,70 @@ static bool is_word(struct ldr_slice text, double *out)
     return false;
 }
 
-/* Significant digits of a text that decide its rounding, at most: 767 decide a double; one more stands for
- * the rest. */
-#define SLOW_DIGITS 800
-
-/* Writes d as digits and exponent, locale-free, for strtod; huge and tiny ones become plain overflow and
- * zero. */
-static void slow_text(const struct decimal *d, char *out)
-{
-    char *o = out;
-    *o++ = d->minus ? '-' : '+';
-    int64_t e = d->exp10;
-    unsigned n = 0, beyond = 0;
-    for (const uint8_t *p = d->p; p && p < d->end; p++) {
-        if (*p == '.') {
-            continue;
-        }
-        if (n < SLOW_DIGITS) {
-            *o++ = (char)*p;
-            n++;
-        } else if (*p != '0' && !beyond) {
-            beyond = 1;
-        }
-    }
-    if (n > 19) { /* exp10 belongs to the first 19 digits */
-        e -= n - 19;
-    }
-    if (beyond) {
-        *o++ = '1';
-        e--;
-    }
-    if (n == 0) {
-        *o++ = '0';
-    }
-    e = e > 5000 ? 5000 : e < -5000 ? -5000 : e;
-    *o++ = 'e';
-    *o++ = e < 0 ? '-' : '+';
-    unsigned v = (unsigned)(e < 0 ? -e : e);
-    for (unsigned scale = 1000; scale; scale /= 10) {
-        *o++ = (char)('0' + v / scale % 10);
-    }
-    *o = '\0';
-}
-
-/* By the C library, in the C locale whatever the program has set. */
-static int slow_f64(const struct decimal *d, double *out)
-{
-    char text[SLOW_DIGITS + 16];
-    slow_text(d, text);
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c) {
-        return LDR_E_NOMEM;
-    }
-    *out = strtod_l(text, NULL, c);
-    freelocale(c);
-    return isinf(*out) ? LDR_E_TOO_BIG : 0;
-}
-
-static int slow_f32(const struct decimal *d, float *out)
-{
-    char text[SLOW_DIGITS + 16];
-    slow_text(d, text);
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c) {
-        return LDR_E_NOMEM;
-    }
-    *out = strtof_l(text, NULL, c);
-    freelocale(c);
-    return isinf(*out) ? LDR_E_TOO_BIG : 0;
-}
-
 /* Both factors exact in a double, so that the one operation rounds once: correct by IEEE 754. */
-static bool exact_f64(const struct decimal *d, double *out)
+static inline bool exact_f64(const struct ldr_decimal *d, double *out)
 {
     static const double pow10[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (d->m >> 53 || d->inexact || d->exp10 < -22 || d->exp10 > 22) {
+    if (d->m >> 53 || d->more || d->exp10 < -22 || d->exp10 > 22) {
         return false;
     }
-    double v = d->minus ? -(double)d->m : (double)d->m;
-    *out = d->exp10 < 0 ? v / pow10[-d->exp10] : v * pow10[d->exp10];
+    *out = d->exp10 < 0 ? (double)d->m / pow10[-d->exp10] : (double)d->m * pow10[d->exp10];
     return true;
 }
 
 int ldr_f64_parse(struct ldr_slice text, double *out)
 {
-    struct decimal d;
-    if (!take_apart(text, &d)) {
+    struct ldr_decimal d;
+    bool minus;
+    double v;
+    if (!take_apart(text, &d, &minus)) {
         return is_word(text, out) ? 0 : LDR_E_INVALID;
     }
-    if (exact_f64(&d, out)) {
-        return 0;
+    if (!exact_f64(&d, &v)) {
+        uint64_t bits;
+        if (ldr_decimal_round(&d, &LDR_FLOAT64, &bits)) {
+            memcpy(&v, &bits, sizeof(v));
+        } else {
+            int rc = ldr_decimal_slow_f64(&d, &v);
+            if (rc) {
+                return rc;
+            }
+        }
+        if (isinf(v)) {
+            return LDR_E_TOO_BIG;
+        }
     }
-    double v;
-    int rc = slow_f64(&d, &v);
-    if (rc == 0) {
-        *out = v;
-    }
-    return rc;
+    *out = minus ? -v : v;
+    return 0;
 }
 
 int ldr_f32_parse(struct ldr_slice text, float *out)
 {
-    struct decimal d;
-    double wide;
-    if (!take_apart(text, &d)) {
-        if (!is_word(text, &wide)) {
+    struct ldr_decimal d;
+    bool minus;
+    double word;
+    float v;
+    uint64_t bits;
+    if (!take_apart(text, &d, &minus)) {
+        if (!is_word(text, &word)) {
             return LDR_E_INVALID;
         }
-        *out = ldr_f32_canonical((float)wide);
+        *out = ldr_f32_canonical((float)word);
         return 0;
     }
-    float v;
-    int rc = slow_f32(&d, &v);
-    if (rc == 0) {
-        *out = v;
+    if (ldr_decimal_round(&d, &LDR_FLOAT32, &bits)) {
+        uint32_t low = (uint32_t)bits;
+        memcpy(&v, &low, sizeof(v));
+    } else {
+        int rc = ldr_decimal_slow_f32(&d, &v);
+        if (rc) {
+            return rc;
+        }
     }
-    return rc;
-}
-
-double ldr_f64_canonical(double v)
-{
-    const uint64_t nan = UINT64_C(0x7FF8000000000000);
-    if (isnan(v)) {
-        memcpy(&v, &nan, sizeof(v));
+    if (isinf(v)) {
+        return LDR_E_TOO_BIG;
     }
-    return v;
-}
-
-float ldr_f32_canonical(float v)
-{
-    const uint32_t nan = UINT32_C(0x7FC00000);
-    if (isnan(v)) {
-        memcpy(&v, &nan, sizeof(v));
-    }
-    return v;
+    *out = minus ? -v : v;
+    return 0;
 }
