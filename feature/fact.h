@@ -12,13 +12,14 @@ struct ldr_fact {
     struct ldr_slice key;
     int64_t event_us;
     int64_t created_us;
-    bool stamped;   /* created_us is the time of acceptance, not a declared one: equal values merge to the earlier stamp */
+    bool stamped;   /* created_us is the time of acceptance, not a declared one: equal values merge to the
+                       earlier stamp */
     uint64_t vhash; /* ldr_row_vhash(row) */
     struct ldr_slice row;
 };
 
-/* The question of a read: event_us <= t_us, t_us - ttl_us <= event_us (ttl 0: no lower bound), created_us <= known_at_us.
- * Both ends inclusive; t - ttl saturates. */
+/* The question of a read: event_us <= t_us, t_us - ttl_us <= event_us (ttl 0: no lower bound), created_us <=
+ * known_at_us. Both ends inclusive; t - ttl saturates. */
 struct ldr_asof {
     int64_t t_us;
     int64_t ttl_us;
@@ -32,7 +33,8 @@ static inline bool ldr_asof_admits(const struct ldr_asof *q, int64_t event_us, i
 {
     return event_us <= q->t_us && event_us >= ldr_asof_floor(q) && created_us <= q->known_at_us;
 }
-/* > 0 when a wins over b: event time, then created time, then values (ldr_row_cmp). 0 = the same fact to any reader. */
+/* > 0 when a wins over b: event time, then created time, then values (ldr_row_cmp). 0 = the same fact to any
+ * reader. */
 int ldr_fact_cmp(const struct ldr_schema *s, const struct ldr_fact *a, const struct ldr_fact *b);
 
 /* Status of one value in an answer. */

@@ -1,4 +1,5 @@
-/* feature/: the domain, pure. Types, values, schemas, rows, keys, facts and the as-of rule. Include this header only. */
+/* feature/: the domain, pure. Types, values, schemas, rows, keys, facts and the as-of rule. Include this
+ * header only. */
 #ifndef LDR_FEATURE_H
 #define LDR_FEATURE_H
 #include "feature/fact.h"

@@ -2,7 +2,19 @@
 
 #define SIGN_BIT (UINT64_C(1) << 63)
 
-/* 00 becomes 00 FF and the end is 00 01, so a shorter string sorts before every longer one that starts with it. */
+static size_t zeros(struct ldr_slice s)
+{
+    size_t count = 0;
+    const uint8_t *p = s.p, *end = s.n ? s.p + s.n : s.p;
+    while (p < end && (p = memchr(p, 0, (size_t)(end - p))) != NULL) {
+        count++;
+        p++;
+    }
+    return count;
+}
+
+/* 00 becomes 00 FF and the end is 00 01, so a shorter string sorts before every longer one that starts with
+ * it. */
 static uint8_t *put_escaped(uint8_t *at, struct ldr_slice s)
 {
     const uint8_t *p = s.p, *end = s.n ? s.p + s.n : s.p;
@@ -29,7 +41,7 @@ static int put_part(const struct ldr_value *v, struct ldr_buf *out)
     bool text = v->type == LDR_STRING || v->type == LDR_BYTES;
     if (text && v->s.n > LDR_KEY_PART_MAX)
         return LDR_E_TOO_BIG;
-    uint8_t *p = ldr_buf_reserve(out, text ? 2 * v->s.n + 2 : 8);
+    uint8_t *p = ldr_buf_reserve(out, text ? v->s.n + zeros(v->s) + 2 : 8);
     if (!p)
         return out->err;
     if (text) {
@@ -106,7 +118,8 @@ static int take_text(struct ldr_cursor *c, struct ldr_arena *a, struct ldr_value
     return v->type == LDR_STRING && !ldr_utf8_valid(v->s) ? LDR_E_CORRUPT : 0;
 }
 
-int ldr_key_decode(struct ldr_slice key, const uint8_t *types, uint32_t n, struct ldr_arena *a, struct ldr_value *parts)
+int ldr_key_decode(struct ldr_slice key, const uint8_t *types, uint32_t n, struct ldr_arena *a,
+                   struct ldr_value *parts)
 {
     if (key.n > LDR_KEY_MAX)
         return LDR_E_CORRUPT;

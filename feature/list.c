@@ -53,7 +53,8 @@ static bool bools_valid(struct ldr_slice packed)
 int ldr_list_check(unsigned list_type, uint32_t count, struct ldr_slice packed)
 {
     unsigned element = ldr_type_element(list_type);
-    if (!ldr_type_is_list(list_type) || !ldr_type_valid(list_type) || count > LDR_LIST_MAX || packed.n > LDR_VALUE_MAX)
+    if (!ldr_type_is_list(list_type) || !ldr_type_valid(list_type) || count > LDR_LIST_MAX ||
+        packed.n > LDR_VALUE_MAX)
         return LDR_E_CORRUPT;
     if (ldr_type_is_fixed(element) && packed.n != (size_t)count * ldr_type_width(element))
         return LDR_E_CORRUPT;

@@ -2,11 +2,11 @@
  *
  *   u32 check     ldr_check32 of everything after it
  *   u16 ncols     slots the writer knew: 0..LDR_FEATURES_MAX
- *   u16 nfixed    bytes of the fixed part: finds var even when the row has columns that the reader does not know
- *   nulls         (ncols + 7) / 8 bytes, bit = 1: null; bits past ncols are 0
- *   fixed         column after column at its width; null = zeros; a variable column holds the u32 end of its bytes in var
- *                 (null: the end of the variable column before it), so it starts where the one before it ends
- *   var           bytes of the variable columns in slot order; a list starts with its u32 count
+ *   u16 nfixed    bytes of the fixed part: finds var even when the row has columns that the reader does not
+ * know nulls         (ncols + 7) / 8 bytes, bit = 1: null; bits past ncols are 0 fixed         column after
+ * column at its width; null = zeros; a variable column holds the u32 end of its bytes in var (null: the end
+ * of the variable column before it), so it starts where the one before it ends var           bytes of the
+ * variable columns in slot order; a list starts with its u32 count
  *
  * The encoding of given values under a given ncols is unique. */
 #ifndef LDR_FEATURE_ROW_H
@@ -16,20 +16,22 @@
 
 #define LDR_ROW_HEAD 8
 
-/* Appends a row with all s->ncols columns. values[slot]; types of non-null values must match the schema (asserted).
- * Dropped columns are written as null, every NaN as the one NaN. Values from users pass ldr_value_check first.
- * LDR_E_TOO_BIG over LDR_ROW_MAX, LDR_VALUE_MAX or LDR_LIST_MAX, LDR_E_NOMEM; then nothing is appended. */
+/* Appends a row with all s->ncols columns. values[slot]; types of non-null values must match the schema
+ * (asserted). Dropped columns are written as null, every NaN as the one NaN. Values from users pass
+ * ldr_value_check first. LDR_E_TOO_BIG over LDR_ROW_MAX, LDR_VALUE_MAX or LDR_LIST_MAX, LDR_E_NOMEM; then
+ * nothing is appended. */
 int ldr_row_encode(const struct ldr_schema *s, const struct ldr_value *values, struct ldr_buf *out);
-/* Full check of bytes from outside: checksum, lengths, offsets in order, zeros where due, bools 0/1, times in range,
- * UTF-8, lists. LDR_E_CORRUPT with *why (static text; may be NULL). A row may have more columns than the schema (written
- * under a newer version): then only the frame is checked for those. */
+/* Full check of bytes from outside: checksum, lengths, offsets in order, zeros where due, bools 0/1, times in
+ * range, UTF-8, lists. LDR_E_CORRUPT with *why (static text; may be NULL). A row may have more columns than
+ * the schema (written under a newer version): then only the frame is checked for those. */
 int ldr_row_check(const struct ldr_schema *s, struct ldr_slice row, const char **why);
-/* Checksum and frame only: what a read from disk must pay. Afterwards ldr_row_get is memory-safe for any slot. */
+/* Checksum and frame only: what a read from disk must pay. Afterwards ldr_row_get is memory-safe for any
+ * slot. */
 int ldr_row_verify(const struct ldr_schema *s, struct ldr_slice row);
 
 enum ldr_cell { LDR_CELL_VALUE, LDR_CELL_NULL, LDR_CELL_ABSENT /* column newer than the row */ };
-/* One column of a verified row, slot < s->ncols; *v is filled (null for NULL and ABSENT); strings point into the row.
- * Inline because serving calls it once per value. */
+/* One column of a verified row, slot < s->ncols; *v is filled (null for NULL and ABSENT); strings point into
+ * the row. Inline because serving calls it once per value. */
 static inline enum ldr_cell ldr_row_get(const struct ldr_schema *s, struct ldr_slice row, uint32_t slot,
                                         struct ldr_value *v)
 {
@@ -78,11 +80,12 @@ static inline enum ldr_cell ldr_row_get(const struct ldr_schema *s, struct ldr_s
     }
     return LDR_CELL_VALUE;
 }
-/* Identity of the declared values: equal for equal non-null values whatever the schema version that wrote them. The row
- * must be verified. A schema that does not know the row's last non-null column cannot tell which trailing columns are
- * null; then all columns of the row count, so compute identities under a schema at least as new as the value. */
+/* Identity of the declared values: equal for equal non-null values whatever the schema version that wrote
+ * them. The row must be verified. A schema that does not know the row's last non-null column cannot tell
+ * which trailing columns are null; then all columns of the row count, so compute identities under a schema at
+ * least as new as the value. */
 uint64_t ldr_row_vhash(const struct ldr_schema *s, struct ldr_slice row);
-/* Total order on the values of the columns that the schema knows, dropped ones too, in feature-name order, null (or
- * absent) first: decides full ties. Both rows verified. */
+/* Total order on the values of the columns that the schema knows, dropped ones too, in feature-name order,
+ * null (or absent) first: decides full ties. Both rows verified. */
 int ldr_row_cmp(const struct ldr_schema *s, struct ldr_slice a, struct ldr_slice b);
 #endif

@@ -1,4 +1,5 @@
-/* What makes two rows the same, and which of two is the greater: both look through the schema version that wrote them. */
+/* What makes two rows the same, and which of two is the greater: both look through the schema version that
+ * wrote them. */
 #include "feature/row.h"
 
 /* Columns up to the last non-null one. */
@@ -27,8 +28,9 @@ static uint64_t hash_nulls(const uint8_t *nulls, uint32_t ncols)
     return ldr_hash64(copy, n);
 }
 
-/* Trailing nulls are cut off, so a column that the writer did not know counts as a null one. The three parts are hashed
- * apart because a trimmed row is not one run of bytes, and a variable part may be too long to copy. */
+/* Trailing nulls are cut off, so a column that the writer did not know counts as a null one. The three parts
+ * are hashed apart because a trimmed row is not one run of bytes, and a variable part may be too long to
+ * copy. */
 uint64_t ldr_row_vhash(const struct ldr_schema *s, struct ldr_slice row)
 {
     uint32_t ncols = ldr_get_le16(row.p + 4), nfixed = ldr_get_le16(row.p + 6);

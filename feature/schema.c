@@ -39,8 +39,8 @@ static void sort_by_name(struct ldr_schema *s)
     }
 }
 
-static int fill_columns(struct ldr_arena *a, struct ldr_schema *s, const char *const *names, const uint8_t *types,
-                        const bool *dropped)
+static int fill_columns(struct ldr_arena *a, struct ldr_schema *s, const char *const *names,
+                        const uint8_t *types, const bool *dropped)
 {
     int32_t prev_var = -1;
     for (uint32_t i = 0; i < s->ncols; i++) {

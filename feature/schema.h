@@ -1,6 +1,6 @@
-/* The shape of one feature view as the storage sees it. Columns live in slots; a slot is given once and never reused, new
- * features take the next ones. So a row written under an older version is a prefix of today's, and the offset of a column
- * in the fixed part depends on the columns before it alone. */
+/* The shape of one feature view as the storage sees it. Columns live in slots; a slot is given once and never
+ * reused, new features take the next ones. So a row written under an older version is a prefix of today's,
+ * and the offset of a column in the fixed part depends on the columns before it alone. */
 #ifndef LDR_FEATURE_SCHEMA_H
 #define LDR_FEATURE_SCHEMA_H
 #include "feature/type.h"
@@ -18,20 +18,20 @@ struct ldr_column {
 
 struct ldr_schema {
     uint32_t view_id;
-    uint32_t ncols;            /* slots, dropped ones too */
-    struct ldr_column *cols;   /* in slot order */
-    uint32_t *var_slots;       /* slots of the variable columns, ascending */
+    uint32_t ncols;          /* slots, dropped ones too */
+    struct ldr_column *cols; /* in slot order */
+    uint32_t *var_slots;     /* slots of the variable columns, ascending */
     uint32_t nvar;
-    uint32_t *by_name;         /* slots sorted by (name, slot): the order that decides full ties */
-    uint32_t fixed_bytes;      /* of the whole fixed part */
+    uint32_t *by_name;    /* slots sorted by (name, slot): the order that decides full ties */
+    uint32_t fixed_bytes; /* of the whole fixed part */
     uint32_t nkeys;
     uint8_t key_types[LDR_KEY_PARTS_MAX];
     int64_t ttl_us;       /* 0 = unbounded */
     int64_t retention_us; /* 0 = for ever */
 };
 
-/* Builds a schema in the arena: names are copied, offsets computed. types/names/dropped have ncols entries (dropped may be
- * NULL). LDR_E_NOMEM, or LDR_E_INVALID for bad types, names (empty, too long, two live
+/* Builds a schema in the arena: names are copied, offsets computed. types/names/dropped have ncols entries
+ * (dropped may be NULL). LDR_E_NOMEM, or LDR_E_INVALID for bad types, names (empty, too long, two live
  * columns of one name), negative durations and counts over the limits. */
 int ldr_schema_build(struct ldr_arena *a, uint32_t view_id, uint32_t ncols, const char *const *names,
                      const uint8_t *types, const bool *dropped, uint32_t nkeys, const uint8_t *key_types,

@@ -5,15 +5,15 @@ static const char *const names[] = {
     [LDR_FLOAT64] = "float64", [LDR_STRING] = "string", [LDR_BYTES] = "bytes", [LDR_TIMESTAMP] = "timestamp",
 };
 static const char *const list_names[] = {
-    [LDR_BOOL] = "list<bool>",       [LDR_INT32] = "list<int32>",     [LDR_INT64] = "list<int64>",
-    [LDR_FLOAT32] = "list<float32>", [LDR_FLOAT64] = "list<float64>", [LDR_STRING] = "list<string>",
+    [LDR_BOOL] = "list<bool>",       [LDR_INT32] = "list<int32>",         [LDR_INT64] = "list<int64>",
+    [LDR_FLOAT32] = "list<float32>", [LDR_FLOAT64] = "list<float64>",     [LDR_STRING] = "list<string>",
     [LDR_BYTES] = "list<bytes>",     [LDR_TIMESTAMP] = "list<timestamp>",
 };
 
 bool ldr_type_key_valid(unsigned type)
 {
-    return type == LDR_STRING || type == LDR_BYTES || type == LDR_INT32 || type == LDR_INT64 || type == LDR_BOOL ||
-           type == LDR_TIMESTAMP;
+    return type == LDR_STRING || type == LDR_BYTES || type == LDR_INT32 || type == LDR_INT64 ||
+           type == LDR_BOOL || type == LDR_TIMESTAMP;
 }
 
 int ldr_type_parse(struct ldr_slice text, unsigned *type)

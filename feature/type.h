@@ -11,7 +11,7 @@ enum ldr_type {
     LDR_INT64 = 3,
     LDR_FLOAT32 = 4,
     LDR_FLOAT64 = 5,
-    LDR_STRING = 6,    /* UTF-8 */
+    LDR_STRING = 6, /* UTF-8 */
     LDR_BYTES = 7,
     LDR_TIMESTAMP = 8, /* int64 microseconds UTC, years 0001 to 9999 */
     LDR_LIST = 16,     /* LDR_LIST | element type */
@@ -44,7 +44,7 @@ static inline unsigned ldr_type_width(unsigned type)
         return 1;
     return type == LDR_INT64 || type == LDR_FLOAT64 || type == LDR_TIMESTAMP ? 8 : 4;
 }
-bool ldr_type_key_valid(unsigned type); /* string bytes int32 int64 bool timestamp */
+bool ldr_type_key_valid(unsigned type);                    /* string bytes int32 int64 bool timestamp */
 int ldr_type_parse(struct ldr_slice text, unsigned *type); /* "float64", "list<int32>"; 0 or LDR_E_INVALID */
 const char *ldr_type_name(unsigned type); /* static text; "unknown" for a type that is not valid */
 #endif

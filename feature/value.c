@@ -75,7 +75,8 @@ int ldr_value_check(const struct ldr_value *v, const char **why)
 {
     if (!ldr_type_valid(v->type))
         return refuse(why, LDR_E_INVALID, "unknown type");
-    if (v->null || v->type == LDR_BOOL || v->type == LDR_INT64 || v->type == LDR_FLOAT32 || v->type == LDR_FLOAT64)
+    if (v->null || v->type == LDR_BOOL || v->type == LDR_INT64 || v->type == LDR_FLOAT32 ||
+        v->type == LDR_FLOAT64)
         return 0;
     if (v->type == LDR_INT32)
         return v->i < INT32_MIN || v->i > INT32_MAX
@@ -93,5 +94,6 @@ int ldr_value_check(const struct ldr_value *v, const char **why)
         return 0;
     if (v->count > LDR_LIST_MAX)
         return refuse(why, LDR_E_TOO_BIG, "expected at most 1048576 elements in one list");
-    return ldr_list_check(v->type, v->count, v->s) ? refuse(why, LDR_E_INVALID, "expected a well-formed list") : 0;
+    return ldr_list_check(v->type, v->count, v->s) ? refuse(why, LDR_E_INVALID, "expected a well-formed list")
+                                                   : 0;
 }

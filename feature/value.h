@@ -12,8 +12,8 @@ struct ldr_value {
         int64_t i; /* int32, int64, timestamp */
         float f32;
         double f64;
-        struct ldr_slice s; /* string, bytes; list: packed elements: fixed ones little-endian at their width, variable
-                               ones as u32 length and bytes */
+        struct ldr_slice s; /* string, bytes; list: packed elements: fixed ones little-endian at their width,
+                               variable ones as u32 length and bytes */
     };
 };
 
@@ -21,11 +21,11 @@ static inline struct ldr_value ldr_value_null(unsigned type)
 {
     return (struct ldr_value){.type = (uint8_t)type, .null = true};
 }
-/* Is it a value that may be stored: UTF-8, int32 and time ranges, sizes, list bytes. For values handed in by users; null
- * is fine. 0, LDR_E_INVALID or LDR_E_TOO_BIG with *why (static text; may be NULL). */
+/* Is it a value that may be stored: UTF-8, int32 and time ranges, sizes, list bytes. For values handed in by
+ * users; null is fine. 0, LDR_E_INVALID or LDR_E_TOO_BIG with *why (static text; may be NULL). */
 int ldr_value_check(const struct ldr_value *v, const char **why);
-/* Total order within one type: null first, then by value; false < true; -0.0 < 0.0; NaN after Infinity; bytes by memcmp
- * then length; lists element by element, then the shorter first. */
+/* Total order within one type: null first, then by value; false < true; -0.0 < 0.0; NaN after Infinity; bytes
+ * by memcmp then length; lists element by element, then the shorter first. */
 int ldr_value_cmp(const struct ldr_value *a, const struct ldr_value *b);
 /* The elements of a non-null list, in order. Ends early, and safely, on bytes that are not such a list. */
 struct ldr_list_iter {
