@@ -19,9 +19,10 @@ void ldr_table_destroy(struct ldr_latest_table *t);
  * _TOO_BIG from scratch. out->row points into scratch. */
 int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
                   struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version);
-/* Starts fetching what a get of this entity will touch: call it for a whole batch, then get one after the
- * other. */
+/* Starts fetching what a get of this entity will touch. For a batch: prefetch all, prefetch_row all, then get
+ * one after the other. Takes no lock. */
 void ldr_table_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
+void ldr_table_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
 
 /* After a miss: puts in what RocksDB said, unless the stripe has changed since (then a writer may know
  * better). */
