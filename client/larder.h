@@ -77,6 +77,7 @@ enum ldr_status {
 struct ldr_datum {
     uint8_t type;   /* enum ldr_type */
     uint8_t status; /* enum ldr_status; going in: LDR_PRESENT or LDR_NULL_VALUE */
+    bool null;      /* coming out: there is no value, whatever the status (a null may be past its ttl too) */
     uint32_t count; /* elements of a list */
     union {
         bool b;

@@ -146,6 +146,7 @@ static inline void ldr_value_datum(const struct ldr_value *v, struct ldr_datum *
 {
     out->type = v->type;
     out->count = v->count;
+    out->null = v->null;
     if (v->null) {
         out->status = LDR_NULL_VALUE;
         out->v.s.p = NULL;
