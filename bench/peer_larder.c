@@ -1,0 +1,132 @@
+/* Larder, embedded, through larder.h alone: typed values of all 25 features with their statuses. */
+#include "bench/peer.h"
+#include "client/larder.h"
+#include <stdlib.h>
+
+enum { BATCH = 2000, COLUMNS = ROW_FEATURES + 1 };
+struct ld {
+    struct ldr_store *store;
+    struct ldr_query *query;
+    struct ldr_rows *rows;
+};
+static char names_text[COLUMNS][8];
+static const char *names[COLUMNS];
+
+static void must(int rc, const struct ldr_err *err)
+{
+    if (rc)
+        bench_die("larder", err->message);
+}
+static void write_definition(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        bench_die(path, "cannot write");
+    fprintf(f, "project: bench\nentities: [{name: thing, join_keys: [{name: id, type: int64}]}]\n"
+               "feature_views:\n  - name: v\n    entity: thing\n    features:\n");
+    names[0] = "id";
+    for (int k = 0; k < ROW_FEATURES; k++) {
+        const char *type = k < ROW_INTS                            ? "int64"
+                           : k < ROW_INTS + ROW_FLOATS             ? "float64"
+                           : k < ROW_INTS + ROW_FLOATS + ROW_BOOLS ? "bool"
+                                                                   : "string";
+        snprintf(names_text[k], sizeof names_text[k], "f%02d", k);
+        names[k + 1] = names_text[k];
+        fprintf(f, "      - {name: %s, type: %s}\n", names_text[k], type);
+    }
+    if (fclose(f))
+        bench_die(path, "cannot write");
+}
+static void *ld_open(const char *dir)
+{
+    struct ld *l = calloc(1, sizeof *l);
+    struct ldr_err err = {0};
+    char path[4096], url[4096];
+    snprintf(path, sizeof path, "%s/defs.yaml", dir);
+    snprintf(url, sizeof url, "local:%s/store", dir);
+    write_definition(path);
+    struct ldr_open_opts o = {.latest_bytes = (size_t)1 << 30};
+    must(ldr_open(url, &o, &l->store, &err), &err);
+    must(ldr_apply(l->store, dir, UINT64_MAX, NULL, NULL, NULL, NULL, &err), &err);
+    return l;
+}
+static void ld_load(void *db, uint64_t entities)
+{
+    struct ld *l = db;
+    struct ldr_err err = {0};
+    struct ldr_datum *v = calloc((size_t)BATCH * COLUMNS, sizeof *v);
+    struct row *r = calloc(BATCH, sizeof *r);
+    int64_t *t = calloc(BATCH, sizeof *t);
+    if (!v || !r || !t)
+        bench_die("larder", "memory");
+    for (uint64_t e = 0; e < entities; e += BATCH) {
+        size_t n = entities - e < BATCH ? (size_t)(entities - e) : BATCH;
+        for (size_t i = 0; i < n; i++) {
+            struct ldr_datum *d = v + i * COLUMNS;
+            row_make(&r[i], e + i, 0);
+            *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)(e + i)};
+            for (int k = 0; k < ROW_INTS; k++)
+                *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = r[i].i[k]};
+            for (int k = 0; k < ROW_FLOATS; k++)
+                *d++ = (struct ldr_datum){.type = LDR_FLOAT64, .v.f64 = r[i].f[k]};
+            for (int k = 0; k < ROW_BOOLS; k++)
+                *d++ = (struct ldr_datum){.type = LDR_BOOL, .v.b = r[i].b[k]};
+            for (int k = 0; k < ROW_TEXTS; k++)
+                *d++ = (struct ldr_datum){.type = LDR_STRING, .v.s = {r[i].t[k], strlen(r[i].t[k])}};
+            t[i] = 1700000000000000;
+        }
+        must(ldr_write(l->store, "v", names, COLUMNS, v, n, t, t, NULL, &err), &err);
+    }
+    free(v);
+    free(r);
+    free(t);
+    const char *features[] = {"v"};
+    struct ldr_query_spec spec = {.features = features, .nfeatures = 1};
+    must(ldr_query_create(l->store, &spec, &l->query, &err), &err);
+    must(ldr_rows_create(&l->rows), &err);
+}
+static uint64_t read_cells(const struct ldr_datum *c)
+{
+    uint64_t sum = 0;
+    for (int k = 0; k < ROW_FEATURES; k++, c++) {
+        if (c->status != LDR_PRESENT)
+            bench_die("larder", "a value is missing");
+        if (c->type == LDR_FLOAT64)
+            sum += (uint64_t)c->v.f64;
+        else if (c->type == LDR_STRING)
+            sum += c->v.s.n + *(const uint8_t *)c->v.s.p;
+        else
+            sum += c->type == LDR_BOOL ? c->v.b : (uint64_t)c->v.i;
+    }
+    return sum;
+}
+static uint64_t ld_get(void *db, uint64_t entity)
+{
+    struct ld *l = db;
+    struct ldr_err err = {0};
+    struct ldr_datum key = {.type = LDR_INT64, .v.i = (int64_t)entity};
+    must(ldr_online_get(l->query, &key, 1, NULL, l->rows, &err), &err);
+    return read_cells(ldr_rows_row(l->rows, 0));
+}
+static uint64_t ld_get_many(void *db, const uint64_t *entity, size_t n)
+{
+    struct ld *l = db;
+    struct ldr_err err = {0};
+    struct ldr_datum keys[1000];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)entity[i]};
+    must(ldr_online_get(l->query, keys, n, NULL, l->rows, &err), &err);
+    for (size_t i = 0; i < n; i++)
+        sum += read_cells(ldr_rows_row(l->rows, i));
+    return sum;
+}
+static void ld_close(void *db)
+{
+    struct ld *l = db;
+    ldr_rows_destroy(l->rows);
+    ldr_query_destroy(l->query);
+    ldr_close(l->store);
+    free(l);
+}
+const struct peer peer_larder = {"larder", ld_open, ld_load, ld_get, ld_get_many, ld_close};

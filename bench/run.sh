@@ -1,0 +1,82 @@
+#!/bin/sh
+# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|all] [--check]
+set -eu
+cd "$(dirname "$0")/.."
+part=all
+check=
+for a in "$@"; do
+    case "$a" in
+    online | offline | ingest | all) part=$a ;;
+    --check) check=1 ;;
+    *) echo "usage: ./run bench [online|offline|ingest|all] [--check]" >&2; exit 2 ;;
+    esac
+done
+say() { printf '%s\n' "$*" >&2; }
+rounds=${ROUNDS:-5}
+entities=${ENTITIES:-1000000}
+work=$PWD/build/bench
+data=$work/data
+tmp=$work/tmp
+results=$work/results.txt
+mkdir -p "$data"
+rm -rf "$tmp"
+mkdir -p "$tmp"
+: >"$results"
+
+say "Building"
+[ -f build/bench-tree/build.ninja ] || cmake -S . -B build/bench-tree -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DLARDER_TESTS=OFF -DLARDER_BENCH=ON >"$work/build.log" 2>&1 || { tail "$work/build.log" >&2; exit 1; }
+ninja -C build/bench-tree >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log" >&2; exit 1; }
+bin=$PWD/build/bench-tree/bin
+
+if [ "$part" != online ]; then
+    if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null; then
+        say "Installing DuckDB 1.4.0 from its package"
+        python3 -m venv "$work/venv"
+        "$work/venv/bin/pip" install --quiet duckdb==1.4.0
+    fi
+    if [ ! -f "$data/spine_1000000.csv" ]; then
+        say "Generating 2,000,000 facts x 25 features and the spines"
+        "$bin/larder-gen-churn" "$data" >/dev/null
+        python3 bench/spines.py "$data"
+    fi
+fi
+
+if [ "$part" = online ] || [ "$part" = all ]; then
+    say "Online reads: $entities entities x 25 features, $rounds rounds"
+    mkdir -p "$tmp/online"
+    "$bin/bench_online" "$tmp/online" "$entities" "$rounds" >>"$results"
+    rm -rf "$tmp/online"
+fi
+if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
+    n=$rounds
+    [ "$part" = offline ] && n=1
+    say "Loading $(du -h "$data/facts.csv" | cut -f1) of CSV, $n rounds"
+    i=0
+    while [ $i -lt "$n" ]; do
+        for threads in 2 1; do
+            rm -rf "$tmp/store"
+            "$bin/larder" --store "local:$tmp/store" --dir "$data" --quiet apply >/dev/null
+            "$bin/larder" --store "local:$tmp/store" --dir "$data" --threads $threads --json ingest churn "$data/facts.csv" |
+                python3 -c "import json,sys; r=json.loads(sys.stdin.readline()); print('ingest csv_load larder-${threads}t %.0f rows/s' % (r['rows']/r['seconds']))" >>"$results"
+            rm -f "$tmp"/duck.db*
+            "$work/venv/bin/python" bench/duck.py load "$tmp/duck.db" "$data/facts.csv" $threads >>"$results"
+        done
+        i=$((i + 1))
+    done
+fi
+if [ "$part" = offline ] || [ "$part" = all ]; then
+    say "Point-in-time joins against 2,000,000 facts, $rounds rounds"
+    for threads in 1 2; do
+        "$bin/bench_join" "$tmp/store" "$data"/spine_10000.csv "$data"/spine_100000.csv "$data"/spine_1000000.csv "$rounds" $threads >>"$results"
+        "$work/venv/bin/python" bench/duck.py join "$tmp/duck.db" "$data"/spine_10000.csv "$data"/spine_100000.csv "$data"/spine_1000000.csv "$rounds" $threads >>"$results"
+    done
+fi
+rm -rf "$tmp"
+printf '%s, %s cores, %s\n\n' "$(uname -m)" "$(nproc)" "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
+if [ -n "$check" ]; then
+    python3 bench/report.py "$results" --check bench/ratios.tsv
+else
+    python3 bench/report.py "$results" --ratios "$work/ratios.tsv"
+    say "Ratios are in build/bench/ratios.tsv; copy them to bench/ratios.tsv to make them the ones to hold."
+fi
