@@ -2,13 +2,14 @@
  *
  *   u32 check     ldr_check32 of everything after it
  *   u16 ncols     slots the writer knew: 0..LDR_FEATURES_MAX
- *   u16 nfixed    bytes of the fixed part: finds var even when the row has columns that the reader does not
- * know nulls         (ncols + 7) / 8 bytes, bit = 1: null; bits past ncols are 0 fixed         column after
- * column at its width; null = zeros; a variable column holds the u32 end of its bytes in var (null: the end
- * of the variable column before it), so it starts where the one before it ends var           bytes of the
- * variable columns in slot order; a list starts with its u32 count
+ *   u16 nfixed    bytes of the fixed part: finds var even under an older schema
+ *   nulls         (ncols + 7) / 8 bytes, bit = 1: null; bits past ncols are 0
+ *   fixed         column after column at its width; null = zeros
+ *   var           bytes of the variable columns in slot order; a list starts with its u32 count
  *
- * The encoding of given values under a given ncols is unique. */
+ * In the fixed part a variable column holds the u32 end of its bytes in var, so it starts where the variable
+ * column before it ends; a null one ends where it starts. The encoding of given values under a given ncols
+ * is unique. */
 #ifndef LDR_FEATURE_ROW_H
 #define LDR_FEATURE_ROW_H
 #include "feature/schema.h"

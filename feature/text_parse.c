@@ -43,6 +43,17 @@ static int float_error(int rc, const char **why, const char *range, const char *
     return ldr_text_refuse(why, LDR_E_INVALID, rc == LDR_E_TOO_BIG ? range : form);
 }
 
+static int parse_time(struct ldr_slice text, int64_t *us, const char **why)
+{
+    const char *reason = NULL;
+    if (!ldr_time_parse(text, us, &reason))
+        return 0;
+    /* What is wrong with a time that has the shape of one is worth more than what a time looks like. */
+    bool shapeless = !reason || !text.n || strcmp(reason, "not a time") == 0;
+    return ldr_text_refuse(why, LDR_E_INVALID,
+                           shapeless ? "expected timestamp (RFC 3339 or whole microseconds)" : reason);
+}
+
 int ldr_text_fixed(unsigned type, struct ldr_slice text, struct ldr_value *out, const char **why)
 {
     int rc;
@@ -69,9 +80,7 @@ int ldr_text_fixed(unsigned type, struct ldr_slice text, struct ldr_value *out, 
                   : 0;
     default:
         LDR_ASSERT(type == LDR_TIMESTAMP);
-        if (why)
-            *why = "expected timestamp (RFC 3339 or whole microseconds)";
-        return ldr_time_parse(text, &out->i, why) ? LDR_E_INVALID : 0;
+        return parse_time(text, &out->i, why);
     }
 }
 
