@@ -201,4 +201,6 @@ struct ldr_hit {
 };
 int ldr_registry_search(const struct ldr_registry *r, const struct ldr_search *q, struct ldr_arena *a,
                         struct ldr_hit **out, uint32_t *n);
+
+#include "registry/suggest.h" /* "did you mean", for whoever looks names up */
 #endif
