@@ -17,9 +17,12 @@ mkdir "$dir/defs"
 cat >"$dir/defs/d.yaml" <<'T'
 project: faults
 entities: [{name: thing, join_keys: [{name: id, type: int64}]}]
+sources:
+  - {name: f, type: file, format: csv, path: base.csv, event_timestamp: event_timestamp, created_timestamp: created_timestamp}
 feature_views:
   - name: v
     entity: thing
+    source: f
     features: [{name: a, type: int64}, {name: s, type: string}]
 T
 facts() { # FROM TO: one fact an id, values follow from the id
@@ -29,7 +32,6 @@ facts() { # FROM TO: one fact an id, values follow from the id
 facts 0 3000 >"$dir/base.csv"
 facts 3000 6000 >"$dir/more.csv"
 facts 3000 63000 >"$dir/bulk.csv"
-# a source declares nothing here, so the created column is named by its default
 run() { "$larder" --store "local:$dir/store" --dir "$dir/defs" --quiet "$@"; }
 fresh() {
     rm -rf "$dir/store"
