@@ -13,10 +13,32 @@ static struct ldr_slice cell_text(const struct ldr_csv_cell *c)
     return ldr_slice(c->p, c->n);
 }
 
+/* Plain digits, so few that they cannot overflow: what most whole numbers are. Everything else, and every
+ * error, is left to ldr_value_parse. */
+static inline bool parse_digits(const struct ldr_csv_cell *c, struct ldr_value *out)
+{
+    uint64_t v = 0;
+    if (c->n == 0 || c->n > 9)
+        return false;
+    for (uint32_t i = 0; i < c->n; i++) {
+        unsigned d = (unsigned)(uint8_t)c->p[i] - '0';
+        if (d > 9)
+            return false;
+        v = v * 10 + d;
+    }
+    out->null = false;
+    out->i = (int64_t)v;
+    return true;
+}
+
 static int parse_cell(struct ldr_fact_maker *m, const struct ldr_shape_field *f, struct ldr_value *out)
 {
     const char *why = "";
     const struct ldr_csv_cell *c = &m->csv.cells[f->cell];
+    if (f->type == LDR_INT64 && parse_digits(c, out)) {
+        out->type = LDR_INT64;
+        return 0;
+    }
     int rc = ldr_value_parse(f->type, cell_text(c), &m->arena, out, &why);
     if (rc == 0 || rc == LDR_E_NOMEM)
         return rc;
