@@ -11,6 +11,8 @@
 
 #include "base/base.h"
 #include "client/larder.h"
+#include "client/registry_file.h"
+#include "client/stamp.h"
 #include "client/table.h"
 #include "env/env.h"
 #include "feature/feature.h"
@@ -45,9 +47,6 @@ struct ldr_store_shard {
     uint32_t id;
     uint64_t lo, hi; /* its arc, inclusive; shards[] is in arc order and covers everything */
 };
-struct ldr_registry_file; /* registry_file.c */
-struct ldr_stamp_file;    /* stamp.c */
-
 struct ldr_store {
     char *url, *dir; /* dir as given, without "local:" */
     int lock_fd;
@@ -55,7 +54,7 @@ struct ldr_store {
     struct ldr_log log;
     struct ldr_clock clock;
     struct ldr_pool *pool;
-    struct ldr_ring *ring;
+    struct ldr_ring ring;
     struct ldr_store_shard *shards;
     uint32_t nshards;
 
@@ -64,6 +63,7 @@ struct ldr_store {
     pthread_rwlock_t gate;
     pthread_mutex_t change;            /* one registry change at a time */
     struct ldr_registry_file *regfile; /* under change */
+    struct ldr_drops drops;            /* under change: deleted views whose facts are still to go */
     pthread_mutex_t catalog_lock;      /* guards the pointer below, not what it points to */
     struct ldr_catalog *catalog;
     _Atomic uint64_t version; /* catalog->version, for a check without the lock */
@@ -75,6 +75,9 @@ struct ldr_store {
     uint64_t async_pending;
 };
 
+/* ldr_open with a clock that is handed in. */
+int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
+                   struct ldr_store **out, struct ldr_err *err);
 /* Clock now, in microseconds. */
 static inline int64_t ldr_store_now(const struct ldr_store *s)
 {
