@@ -116,11 +116,27 @@ int ldr_catalog_view(const struct ldr_catalog *c, const char *name, const struct
                     LDR_SUGGEST(&near));
 }
 
-int ldr_catalog_to_shards(struct ldr_store *s, const struct ldr_catalog *c, struct ldr_err *err)
+/* A shard keeps every shape it was told until it closes, so it is told only what is news. */
+static bool same_shape(const struct ldr_view_entry *e, const struct ldr_catalog *before)
 {
-    for (uint32_t i = 0; i < s->nshards; i++) {
-        for (uint32_t v = 0; v < c->nviews; v++) {
-            const struct ldr_view_entry *e = &c->views[v];
+    const struct ldr_view_entry *b = before ? find(before, e->def->about.name) : NULL;
+    if (!b || b->schema->view_id != e->schema->view_id || b->entity->about.id != e->entity->about.id ||
+        b->schema->ncols != e->schema->ncols || b->schema->ttl_us != e->schema->ttl_us ||
+        b->schema->retention_us != e->schema->retention_us)
+        return false;
+    for (uint32_t i = 0; i < e->schema->ncols; i++) {
+        if (b->schema->cols[i].dropped != e->schema->cols[i].dropped)
+            return false;
+    }
+    return true;
+}
+
+int ldr_catalog_to_shards(struct ldr_store *s, const struct ldr_catalog *c, const struct ldr_catalog *before,
+                          struct ldr_err *err)
+{
+    for (uint32_t v = 0; v < c->nviews; v++) {
+        const struct ldr_view_entry *e = &c->views[v];
+        for (uint32_t i = 0; i < s->nshards && !same_shape(e, before); i++) {
             int rc = ldr_shard_set_view(s->shards[i].shard, e->schema, e->entity->about.id);
             if (rc)
                 return ldr_fail(err, rc, "shard %u does not take the feature view '%s': %s", s->shards[i].id,

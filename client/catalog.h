@@ -8,6 +8,8 @@
 int ldr_catalog_create(struct ldr_registry *take_registry, struct ldr_catalog **out, struct ldr_err *err);
 /* Makes it the store's catalog; the store's reference to the one before is given back. */
 void ldr_catalog_publish(struct ldr_store *s, struct ldr_catalog *take_catalog);
-/* Tells every shard about every view of the catalog. */
-int ldr_catalog_to_shards(struct ldr_store *s, const struct ldr_catalog *c, struct ldr_err *err);
+/* Tells every shard about every view of the catalog whose shape is not the same in `before` (NULL: all of
+ * them). */
+int ldr_catalog_to_shards(struct ldr_store *s, const struct ldr_catalog *c, const struct ldr_catalog *before,
+                          struct ldr_err *err);
 #endif

@@ -92,13 +92,13 @@ static int commit(struct ldr_store *s, struct ldr_slice command, int64_t at_us, 
     if (rc)
         ldr_fail(err, rc, "out of memory");
     else
-        rc = ldr_catalog_to_shards(s, take_next, err);
+        rc = ldr_catalog_to_shards(s, take_next, now, err);
     if (!rc)
         rc = ldr_registry_file_append(s->regfile, LDR_RECORD_COMMAND, command, at_us, true, err);
     if (rc) {
         forget_deleted(s, now, take_next);
         struct ldr_err back;
-        if (ldr_catalog_to_shards(s, now, &back))
+        if (ldr_catalog_to_shards(s, now, take_next, &back))
             ldr_logf(&s->log, LDR_LOG_ERROR, "%s", back.message);
         ldr_catalog_release(take_next);
         return rc;

@@ -256,7 +256,7 @@ static int open_parts(struct ldr_store *s, struct ldr_err *err)
     if (!rc)
         rc = open_shards(s, fresh, err);
     if (!rc)
-        rc = ldr_catalog_to_shards(s, s->catalog, err);
+        rc = ldr_catalog_to_shards(s, s->catalog, NULL, err);
     if (!rc && fresh)
         rc = ldr_layout_seal(s->dir, !s->opts.no_sync, err);
     if (!rc)
