@@ -160,16 +160,32 @@ static int cells_grow(struct ldr_csv *c)
     return 0;
 }
 
+/* A cell whose first mark x is a quote or a NUL: returns the mark that ends it, or NULL without memory. */
+static const char *odd_cell(struct ldr_csv *c, struct scan *s, const char *cell, const char *x,
+                            uint32_t number, struct ldr_csv_cell *out)
+{
+    *out = (struct ldr_csv_cell){.p = cell};
+    if (*x == '"' && x == cell) {
+        return quoted_cell(c, s, x, number, out);
+    }
+    bad(c, number, *x ? "quote inside an unquoted cell" : "NUL byte");
+    do {
+        x = next_mark(s);
+    } while (x < s->end && *x != ',' && *x != '\n');
+    return x;
+}
+
 /* One record from c->p < c->end. Leaves c->p and c->line after it; cells are counted in *count. */
 static int read_record(struct ldr_csv *c, uint32_t *count)
 {
     struct scan s = {c->scan, c->end, c->marks};
-    const char *cell = c->p;
-    uint32_t n = 0;
+    struct ldr_csv_cell *cells =
+        c->cells; /* copies: the compiler must take the cells' stores for changes of *c */
+    const char *cell = c->p, *x;
+    uint32_t n = 0, cap = c->cap;
     int rc = 0;
-    bool fresh = true;
-    for (;;) {
-        if (UNLIKELY(n == c->cap)) {
+    for (;; cell = x + 1) {
+        if (UNLIKELY(n == cap)) {
             int grown = cells_grow(c);
             if (grown == LDR_E_NOMEM) {
                 return grown;
@@ -178,44 +194,31 @@ static int read_record(struct ldr_csv *c, uint32_t *count)
                 rc = grown;
                 n = 0; /* the cells are of no use any more */
             }
+            cells = c->cells;
+            cap = c->cap;
         }
-        struct ldr_csv_cell *out = &c->cells[n++];
-        const char *x = next_mark(&s);
+        struct ldr_csv_cell *out = &cells[n++];
+        x = next_mark(&s);
         if (LIKELY(x < s.end && *x == ',')) {
             *out = (struct ldr_csv_cell){.p = cell, .n = (uint32_t)(x - cell)};
-            cell = x + 1;
             continue;
         }
-        if (UNLIKELY(x < s.end && *x != '\n')) {
-            if (*x == '"' && x == cell) {
-                if (fresh) {
-                    ldr_arena_reset(&c->scratch);
-                    fresh = false;
-                }
-                x = quoted_cell(c, &s, x, n, out);
-                if (!x) {
-                    return LDR_E_NOMEM;
-                }
-            } else {
-                bad(c, n, *x ? "quote inside an unquoted cell" : "NUL byte");
-                do {
-                    x = next_mark(&s);
-                } while (x < s.end && *x != ',' && *x != '\n');
-                *out = (struct ldr_csv_cell){.p = cell};
-            }
-            if (x < s.end && *x == ',') {
-                cell = x + 1;
-                continue;
-            }
-        } else {
+        if (LIKELY(x == s.end || *x == '\n')) {
             const char *text_end = x > cell && x[-1] == '\r' ? x - 1 : x;
             *out = (struct ldr_csv_cell){.p = cell, .n = (uint32_t)(text_end - cell)};
+            break;
         }
-        c->record_n = (size_t)(x - c->p) - (x > c->p && x[-1] == '\r');
-        c->line += x < s.end;
-        c->p = x < s.end ? x + 1 : x;
-        break;
+        x = odd_cell(c, &s, cell, x, n, out);
+        if (!x) {
+            return LDR_E_NOMEM;
+        }
+        if (x == s.end || *x == '\n') {
+            break;
+        }
     }
+    c->record_n = (size_t)(x - c->p) - (x > c->p && x[-1] == '\r');
+    c->line += x < s.end;
+    c->p = x < s.end ? x + 1 : x;
     c->scan = s.at;
     c->marks = s.marks;
     *count = n;
@@ -233,6 +236,9 @@ int ldr_csv_next(struct ldr_csv *c)
         c->record_line = line;
         c->why = NULL;
         c->bad_cell = 0;
+        if (UNLIKELY(c->scratch.total)) {
+            ldr_arena_reset(&c->scratch);
+        }
         int rc = read_record(c, &n);
         if (UNLIKELY(rc == LDR_E_NOMEM)) {
             c->line = line;
