@@ -342,6 +342,12 @@ LDR_API int ldr_write_async(struct ldr_req *r, struct ldr_store *s, const char *
                             size_t ncols, const struct ldr_datum *values, size_t nrows, const int64_t *event_us,
                             const int64_t *created_us, struct ldr_write_report *report);
 
+/* ---- Finding a store ---- */
+/* The `store:` that the definitions in a folder declare, as written there. Only this is read: other mistakes in the files do
+ * not matter. LDR_E_NOT_FOUND when they name none (or there are none); LDR_E_INVALID when they name none and a file is not
+ * YAML, with its place; LDR_E_TOO_BIG when it does not fit in n bytes. */
+LDR_API int ldr_definitions_store(const char *dir, char *out, size_t n, struct ldr_err *err);
+
 #ifdef __cplusplus
 }
 #endif
