@@ -246,14 +246,18 @@ int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, stru
     pthread_mutex_lock(&st->mutex);
     uint32_t i = find(st, mixed, view, key);
     if (i == UINT32_MAX) {
-        st->misses++;
-        *version = st->version;
+        if (version) {
+            st->misses++;
+            *version = st->version;
+        }
         pthread_mutex_unlock(&st->mutex);
         return 0;
     }
     struct row *r = slot_row(&st->slots[i]);
-    r->used = true;
-    st->hits++;
+    if (version) {
+        r->used = true;
+        st->hits++;
+    }
     out->event_us = r->event_us;
     out->created_us = r->created_us;
     out->stamped = r->stamped;

@@ -15,8 +15,9 @@ struct ldr_latest_row {
 int ldr_table_create(size_t budget_bytes, struct ldr_latest_table **out);
 void ldr_table_destroy(struct ldr_latest_table *t);
 
-/* Appends the row to scratch. 1 = hit; 0 = miss, and *version gets what ldr_table_fill wants; LDR_E_NOMEM,
- * _TOO_BIG from scratch. out->row points into scratch. */
+/* Appends the row to scratch. A writer's look has version NULL: it is not counted. 1 = hit; 0 = miss, and
+ * *version gets what ldr_table_fill wants; LDR_E_NOMEM, _TOO_BIG from scratch. out->row points into scratch.
+ */
 int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
                   struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version);
 /* Starts fetching what a get of this entity will touch. For a batch: prefetch all, prefetch_row all, then get

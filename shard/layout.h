@@ -3,11 +3,12 @@
  *   history  view BE32 | hash BE64 | entity key | ~event BE64 | origin u8 | a BE64 | b BE64
  *            origin 0 (declared created time): a = ~created, b = vhash; value = row
  *            origin 1 (stamped on acceptance): a = vhash,    b = 0;     value = created LE64 | row
- *   latest   view BE32 | hash BE64 | entity key              value = event LE64 | created LE64 | stamped u8 | row
+ *   latest   view BE32 | hash BE64 | entity key;    value = event LE64 | created LE64 | stamped u8 | row
  *
- * ~x is the big-endian form of the complement of x with its sign flipped: newest first under memcmp. The view stands first
- * so that a view is one contiguous run (training reads one view at a time); an arc of the ring is one run in each view.
- * A stamped fact with the same values at the same event time has the same key: the earlier stamp stays. */
+ * ~x is the big-endian form of the complement of x with its sign flipped: newest first under memcmp. The view
+ * stands first so that a view is one contiguous run (training reads one view at a time); an arc of the ring
+ * is one run in each view. A stamped fact with the same values at the same event time has the same key: the
+ * earlier stamp stays. */
 #ifndef LDR_SHARD_LAYOUT_H
 #define LDR_SHARD_LAYOUT_H
 #include "feature/feature.h"
@@ -33,7 +34,8 @@ static inline size_t ldr_lk_write(uint8_t *out, uint32_t view, uint64_t hash, st
     memcpy(out + LDR_HK_PREFIX, key.p, key.n);
     return LDR_HK_PREFIX + key.n;
 }
-static inline void ldr_hk_trailer(uint8_t *out, int64_t event_us, bool stamped, int64_t created_us, uint64_t vhash)
+static inline void ldr_hk_trailer(uint8_t *out, int64_t event_us, bool stamped, int64_t created_us,
+                                  uint64_t vhash)
 {
     ldr_put_be64(out, ldr_desc64(event_us));
     out[8] = stamped ? 1 : 0;

@@ -2,7 +2,7 @@
  * latest. */
 #ifndef LDR_SHARD_PICK_H
 #define LDR_SHARD_PICK_H
-#include <rocksdb/c.h>
+#include "shard/rocks_api.h"
 
 #include "shard/layout.h"
 
@@ -59,6 +59,9 @@ struct ldr_pick {
 void ldr_pick_init(struct ldr_pick *p);
 void ldr_pick_close(struct ldr_pick *p);
 
+/* Makes f the pick when it beats the one so far (have: there is one, of the same event time); event_us is the
+ * caller's. LDR_E_CORRUPT when the row fails its checksum, LDR_E_NOMEM. */
+int ldr_pick_offer(struct ldr_pick *p, const struct ldr_schema *schema, const struct ldr_fact *f, bool have);
 /* The iterator stands on a history key of entity lk. Consumes all facts with that event time; of those with
  * created_us in [created_min, created_max] the greatest by (created, values) is the pick. 1 = picked; 0 =
  * none was admissible; or LDR_E_CORRUPT, _IO, _NOMEM with err. Afterwards the iterator stands on the first

@@ -67,8 +67,7 @@ static int corrupt(struct ldr_err *err, struct ldr_slice hk)
                     view);
 }
 
-/* Makes f the pick when it beats the one so far (have = there is one). All of one event time. */
-static int consider(struct ldr_pick *p, const struct ldr_schema *schema, const struct ldr_fact *f, bool have)
+int ldr_pick_offer(struct ldr_pick *p, const struct ldr_schema *schema, const struct ldr_fact *f, bool have)
 {
     if (have && f->created_us < p->created_us)
         return 0;
@@ -98,7 +97,7 @@ int ldr_pick_group(rocksdb_iterator_t *it, const struct ldr_schema *schema, stru
         if (ldr_hist_fact(hk, ldr_iter_value(it), &f) != 0)
             return corrupt(err, hk);
         if (f.created_us >= created_min && f.created_us <= created_max) {
-            int rc = consider(p, schema, &f, have);
+            int rc = ldr_pick_offer(p, schema, &f, have);
             if (rc == LDR_E_CORRUPT)
                 return corrupt(err, hk);
             if (rc)

@@ -10,11 +10,11 @@
 #ifndef LDR_SHARD_IMPL_H
 #define LDR_SHARD_IMPL_H
 #include <pthread.h>
-#include <rocksdb/c.h>
 #include <stdatomic.h>
 
 #include "shard/latest_table.h"
 #include "shard/layout.h"
+#include "shard/rocks_api.h"
 #include "shard/shard.h"
 
 #define LDR_SHARD_FORMAT 1 /* of everything under the shard's folder */
@@ -99,15 +99,25 @@ enum ldr_read_kind {
 rocksdb_readoptions_t *ldr_read_options(const struct ldr_snap *snap, enum ldr_read_kind kind);
 /* Makes an iterator with the gate held for just that moment. Never NULL. */
 rocksdb_iterator_t *ldr_read_iter(struct ldr_shard *s, enum ldr_cf cf, const rocksdb_readoptions_t *ro);
+/* Takes apart and verifies a value of the latest family; the row points into it. LDR_E_CORRUPT. */
+int ldr_latest_verify(const struct ldr_view *v, struct ldr_slice value, struct ldr_latest_row *row,
+                      struct ldr_err *err);
 
 /* ---- rocks_write.c: for every writer, all with write_mu held ---- */
 /* LDR_E_READ_ONLY after an earlier write error, LDR_E_NOSPACE when fewer than the watermark + bytes are free.
  */
 int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err);
+/* Limits of one fact: sizes, times, arc, hash of the key. Needs no lock. */
+int ldr_fact_admit(const struct ldr_shard *s, const struct ldr_fact *f, struct ldr_err *err);
 /* Writes the batch durably. On failure the shard turns read-only and err->in_doubt is set. */
 int ldr_write_commit(struct ldr_shard *s, rocksdb_writebatch_t *batch, const char *what, struct ldr_err *err);
 /* Turns the shard read-only after a failed ingest and the like; returns code. */
 int ldr_write_broken(struct ldr_shard *s, int code, struct ldr_err *err);
+/* Entries of a batch; lk = view | hash | key. Rows are copied into the batch. */
+void ldr_batch_put_history(struct ldr_shard *s, rocksdb_writebatch_t *batch, struct ldr_slice lk,
+                           const struct ldr_fact *f);
+void ldr_batch_put_latest(struct ldr_shard *s, rocksdb_writebatch_t *batch, struct ldr_slice lk,
+                          const struct ldr_fact *f);
 /* Latest of one entity as argmax(history) says now, by reading history: 1 with *best (row copied into buf), 0
  * when it has no fact, or an error. For rare paths: erasure, repair, a stamp that got earlier. */
 int ldr_latest_recompute(struct ldr_shard *s, const struct ldr_view *v, struct ldr_slice lk,
@@ -135,8 +145,9 @@ void ldr_log_record_add(struct ldr_log_record *r, const struct ldr_log_entry *e)
  */
 int ldr_log_record_put(struct ldr_shard *s, struct ldr_log_record *r, rocksdb_writebatch_t *batch);
 void ldr_log_record_close(struct ldr_log_record *r);
+/* Calls fn for the entries behind after_seq; its non-zero result stops and is returned. */
 int ldr_log_record_each(uint64_t last, struct ldr_slice value, uint64_t after_seq,
-                        int (*fn)(void *ctx, const struct ldr_log_entry *e), void *ctx);
+                        int (*fn)(void *ctx, const struct ldr_log_entry *e), void *ctx, bool *malformed);
 
 /* ---- meta family: "shard" (format, incarnation, id, arc), "seq", "view/" BE32 (entity id LE32), and for
  * bulk loads whatever starts with LDR_META_BULK. ---- */

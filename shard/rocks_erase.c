@@ -1,0 +1,269 @@
+/* Removing: an entity's facts, a view. */
+#include "shard/pick.h"
+#include "shard/rocks_open.h"
+#include "shard/tomb.h"
+#include "shard/views.h"
+
+int ldr_latest_recompute(struct ldr_shard *s, const struct ldr_view *v, struct ldr_slice lk,
+                         struct ldr_buf *buf, struct ldr_fact *best, struct ldr_err *err)
+{
+    struct ldr_pick pick;
+    ldr_pick_init(&pick);
+    rocksdb_iterator_t *it = ldr_read_iter(s, LDR_CF_HISTORY, s->ro_point);
+    rocksdb_iter_seek(it, (const char *)lk.p, lk.n);
+    int rc = ldr_pick_walk(it, v->schema, lk, INT64_MIN, INT64_MIN, INT64_MAX, &pick, err);
+    if (rc == 1) {
+        *best = (struct ldr_fact){
+            .view = v->schema->view_id,
+            .hash = ldr_get_be64(lk.p + 4),
+            .key = ldr_slice(lk.p + LDR_HK_PREFIX, lk.n - LDR_HK_PREFIX),
+            .event_us = pick.event_us,
+            .created_us = pick.created_us,
+            .stamped = pick.stamped,
+            .vhash = pick.vhash,
+        };
+        size_t at = buf->n;
+        if (ldr_buf_put(buf, pick.buf.p, pick.buf.n) != 0)
+            rc = ldr_fail(err, buf->err, "recomputing latest: %s", ldr_code_text(buf->err));
+        else
+            best->row = ldr_slice(buf->p + at, pick.buf.n);
+    }
+    rocksdb_iter_destroy(it);
+    ldr_pick_close(&pick);
+    return rc;
+}
+
+/* One erasure under way. */
+struct erasure {
+    struct ldr_shard *s;
+    rocksdb_writebatch_t *batch;
+    uint64_t hash;
+    struct ldr_slice key;
+    int64_t erase_us;
+    uint64_t erased;
+    struct ldr_pick pick; /* survivor that is latest afterwards */
+    struct ldr_slice old_latest;
+};
+
+/* Deletes what falls under it in one view. *again: the newest event time among the survivors. */
+static int delete_facts(struct erasure *x, struct ldr_slice lk, bool *survivors, int64_t *newest,
+                        struct ldr_err *err)
+{
+    int rc = 0;
+    *survivors = false;
+    rocksdb_iterator_t *it = ldr_read_iter(x->s, LDR_CF_HISTORY, x->s->ro_point);
+    rocksdb_iter_seek(it, (const char *)lk.p, lk.n);
+    for (; rc == 0 && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct ldr_fact f;
+        struct ldr_slice hk = ldr_iter_key(it);
+        if (!ldr_hk_of(hk, lk))
+            break;
+        if (ldr_hist_fact(hk, ldr_iter_value(it), &f) != 0) {
+            rc = ldr_fail(err, LDR_E_CORRUPT, "view %u: a stored fact has a malformed key",
+                          ldr_get_be32(lk.p));
+        } else if (f.created_us <= x->erase_us) {
+            rocksdb_writebatch_delete_cf(x->batch, x->s->cf[LDR_CF_HISTORY], (const char *)hk.p, hk.n);
+            x->erased++;
+        } else if (!*survivors) { /* newest event time first */
+            *survivors = true;
+            *newest = f.event_us;
+        }
+    }
+    if (rc == 0)
+        rc = ldr_rocks_iter_status(err, "reading history", it);
+    rocksdb_iter_destroy(it);
+    return rc;
+}
+
+static int erase_in_view(struct erasure *x, const struct ldr_view *v, struct ldr_err *err)
+{
+    uint8_t lk[LDR_HK_PREFIX + LDR_KEY_MAX], seek[sizeof lk + 8];
+    struct ldr_slice entity = ldr_slice(lk, ldr_lk_write(lk, v->schema->view_id, x->hash, x->key));
+    bool survivors;
+    int64_t newest;
+    uint64_t before = x->erased;
+    int rc = delete_facts(x, entity, &survivors, &newest, err);
+    if (rc || x->erased == before)
+        return rc;
+    if (!survivors) {
+        rocksdb_writebatch_delete_cf(x->batch, x->s->cf[LDR_CF_LATEST], (const char *)lk, entity.n);
+        return 0;
+    }
+    rocksdb_iterator_t *it = ldr_read_iter(x->s, LDR_CF_HISTORY, x->s->ro_point);
+    rocksdb_iter_seek(it, (const char *)seek, ldr_hk_seek(seek, entity, newest));
+    rc = ldr_pick_walk(it, v->schema, entity, newest, x->erase_us + 1, INT64_MAX, &x->pick, err);
+    rocksdb_iter_destroy(it);
+    if (rc == 1) {
+        struct ldr_fact best = {.view = v->schema->view_id,
+                                .event_us = x->pick.event_us,
+                                .created_us = x->pick.created_us,
+                                .stamped = x->pick.stamped,
+                                .row = ldr_buf_slice(&x->pick.buf)};
+        ldr_batch_put_latest(x->s, x->batch, entity, &best);
+        rc = 0;
+    }
+    return rc;
+}
+
+/* Calls erase_in_view for each view in question; all must be known with their schemas. */
+static int erase_in_views(struct erasure *x, uint32_t view, uint32_t entity_id, struct ldr_err *err)
+{
+    const struct ldr_view_table *t = ldr_views(x->s);
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct ldr_view_slot *w = &t->list[i];
+        if (view ? w->id != view : w->entity_id != entity_id)
+            continue;
+        if (!w->view)
+            return ldr_fail(err, LDR_E_INVALID,
+                            "view %u has data but was not declared since the shard was opened", w->id);
+        int rc = erase_in_view(x, w->view, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static void forget_in_views(struct erasure *x, uint32_t view, uint32_t entity_id)
+{
+    const struct ldr_view_table *t = ldr_views(x->s);
+    for (uint32_t i = 0; i < t->n; i++)
+        if (view ? t->list[i].id == view : t->list[i].entity_id == entity_id)
+            ldr_table_forget(x->s->table, t->list[i].id, x->hash, x->key);
+}
+
+static int log_one(struct ldr_shard *s, rocksdb_writebatch_t *batch, const struct ldr_log_entry *e,
+                   uint64_t *seq, struct ldr_err *err)
+{
+    struct ldr_log_record log;
+    ldr_log_record_init(&log, atomic_load(&s->seq));
+    ldr_log_record_add(&log, e);
+    int rc = ldr_log_record_put(s, &log, batch);
+    *seq = log.last;
+    ldr_log_record_close(&log);
+    return rc ? ldr_fail(err, rc, "writing the change log: %s", ldr_code_text(rc)) : 0;
+}
+
+static int erase_locked(struct erasure *x, uint32_t view, uint32_t entity_id, struct ldr_err *err)
+{
+    struct ldr_shard *s = x->s;
+    enum ldr_tomb_scope scope = view ? LDR_TOMB_VIEW : LDR_TOMB_ENTITY;
+    uint32_t id = view ? view : entity_id;
+    if (ldr_tombs_find(s->tombs, scope, id, x->hash, x->key) >= x->erase_us)
+        return 0; /* done before, and kept since */
+    int rc = ldr_write_admit(s, 0, err);
+    if (rc == 0 && ldr_tombs_reserve(s->tombs, x->key.n) != 0)
+        rc = ldr_fail(err, LDR_E_NOMEM, "erasing: out of memory");
+    if (rc == 0)
+        rc = erase_in_views(x, view, entity_id, err);
+    if (rc)
+        return rc;
+    uint8_t tomb[LDR_TOMB_KEY_HEAD + LDR_KEY_MAX], when[8];
+    size_t n = ldr_tomb_key(tomb, (uint8_t)scope, id, x->hash, x->key);
+    ldr_put_le64(when, (uint64_t)x->erase_us);
+    rocksdb_writebatch_put_cf(x->batch, s->cf[LDR_CF_TOMB], (const char *)tomb, n, (const char *)when,
+                              sizeof when);
+    uint64_t seq;
+    struct ldr_log_entry e = {.kind = LDR_LOG_TOMBSTONE,
+                              .view = view,
+                              .entity_id = entity_id,
+                              .key = x->key,
+                              .from_us = LDR_TIME_MIN_US,
+                              .to_us = x->erase_us,
+                              .count = 1};
+    rc = log_one(s, x->batch, &e, &seq, err);
+    if (rc == 0)
+        rc = ldr_write_commit(s, x->batch, "erasing", err);
+    else
+        return rc;
+    forget_in_views(x, view, entity_id); /* also when the outcome is unknown */
+    if (rc)
+        return rc;
+    rc = ldr_tombs_set(s->tombs, scope, id, x->hash, x->key, x->erase_us);
+    LDR_ASSERT(rc == 0); /* reserved */
+    atomic_store(&s->seq, seq);
+    return 0;
+}
+
+int ldr_shard_erase(struct ldr_shard *s, uint32_t view, uint32_t entity_id, struct ldr_slice key,
+                    int64_t erase_us, uint64_t *erased, struct ldr_err *err)
+{
+    struct erasure x = {.s = s, .hash = ldr_key_hash(key), .key = key, .erase_us = erase_us};
+    const struct ldr_view *v;
+    ldr_err_clear(err);
+    if (erased)
+        *erased = 0;
+    if (key.n > LDR_KEY_MAX)
+        return ldr_fail(err, LDR_E_TOO_BIG, "entity key of %zu bytes: the limit is %d", key.n, LDR_KEY_MAX);
+    if (erase_us < LDR_TIME_MIN_US || erase_us > LDR_TIME_MAX_US)
+        return ldr_fail(err, LDR_E_INVALID, "time of the erasure outside the years 0001 to 9999");
+    if (x.hash < s->opts.arc_lo || x.hash > s->opts.arc_hi)
+        return ldr_fail(err, LDR_E_INVALID, "entity is not in the arc of shard %u", s->opts.id);
+    int rc = view ? ldr_view_need(s, view, &v, err) : 0;
+    if (rc)
+        return rc;
+    x.batch = rocksdb_writebatch_create();
+    ldr_pick_init(&x.pick);
+    pthread_mutex_lock(&s->write_mu);
+    rc = erase_locked(&x, view, entity_id, err);
+    pthread_mutex_unlock(&s->write_mu);
+    ldr_pick_close(&x.pick);
+    rocksdb_writebatch_destroy(x.batch);
+    if (rc == 0 && erased)
+        *erased = x.erased;
+    return rc;
+}
+
+static int drop_locked(struct ldr_shard *s, uint32_t view, uint32_t entity_id, rocksdb_writebatch_t *batch,
+                       struct ldr_err *err)
+{
+    uint8_t from[4], to[4];
+    char meta[16];
+    uint64_t seq;
+    struct ldr_log_entry e = {.kind = LDR_LOG_DROP_VIEW,
+                              .view = view,
+                              .entity_id = entity_id,
+                              .from_us = LDR_TIME_MIN_US,
+                              .to_us = LDR_TIME_MAX_US,
+                              .count = 1};
+    ldr_put_be32(from, view);
+    ldr_put_be32(to, view + 1);
+    rocksdb_writebatch_delete_range_cf(batch, s->cf[LDR_CF_HISTORY], (const char *)from, 4, (const char *)to,
+                                       4);
+    rocksdb_writebatch_delete_range_cf(batch, s->cf[LDR_CF_LATEST], (const char *)from, 4, (const char *)to,
+                                       4);
+    rocksdb_writebatch_delete_cf(batch, s->cf[LDR_CF_META], meta, ldr_views_meta_key(meta, view));
+    int rc = ldr_write_admit(s, 0, err);
+    if (rc == 0)
+        rc = log_one(s, batch, &e, &seq, err);
+    if (rc)
+        return rc;
+    rc = ldr_write_commit(s, batch, "dropping a view", err);
+    if (rc == 0) {
+        atomic_store(&s->seq, seq);
+        ldr_views_unset(s, view);
+    }
+    ldr_table_forget_view(s->table, view);
+    return rc;
+}
+
+int ldr_shard_drop_view(struct ldr_shard *s, uint32_t view, struct ldr_err *err)
+{
+    ldr_err_clear(err);
+    pthread_mutex_lock(&s->write_mu);
+    uint32_t entity_id = 0;
+    bool known = false;
+    const struct ldr_view_table *t = ldr_views(s);
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->list[i].id == view) {
+            known = true;
+            entity_id = t->list[i].entity_id;
+        }
+    int rc = 0; /* a view without data is dropped already */
+    if (known) {
+        rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+        rc = drop_locked(s, view, entity_id, batch, err);
+        rocksdb_writebatch_destroy(batch);
+    }
+    pthread_mutex_unlock(&s->write_mu);
+    return rc;
+}
