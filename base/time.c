@@ -2,6 +2,7 @@
 #include "base/time.h"
 
 #include "base/assert.h"
+#include "base/cursor.h"
 #include "base/err.h"
 #include "base/num.h"
 
@@ -151,22 +152,65 @@ static bool parse_zone(struct text *t, int64_t *us)
     return true;
 }
 
-/* 1 = it is such an integer (or one far out of range), 0 = it is something else */
-static int parse_micros(struct ldr_slice s, int64_t *us)
+/* Eight bytes at p that should be digits where `shape` has '0' and the same where it has something else;
+ * `limit` has in each byte what takes a difference that is too large beyond 127: 0x76 for digits, 0x7F for
+ * the others (all of it the first byte lowest). When they are, byte i of *pairs is the two-digit number that
+ * starts at i. */
+static inline bool digit_pairs(const uint8_t *p, uint64_t shape, uint64_t limit, uint64_t *pairs)
+{
+    uint64_t x = ldr_get_le64(p) ^ shape;
+    *pairs = x * 10 + (x >> 8);
+    return !((x | (x + limit)) & UINT64_C(0x8080808080808080));
+}
+#define DATE_SHAPE  UINT64_C(0x2D30302D30303030) /* "0000-00-" */
+#define DATE_LIMIT  UINT64_C(0x7F76767F76767676)
+#define CLOCK_SHAPE UINT64_C(0x30303A30303A3030) /* "00:00:00" */
+#define CLOCK_LIMIT UINT64_C(0x76767F76767F7676)
+
+static inline unsigned byte_of(uint64_t v, unsigned i)
+{
+    return (unsigned)(v >> (8 * i)) & 0xFF;
+}
+
+/* YYYY-MM-DDThh:mm:ss with Z or nothing, of a time that exists; all else is left to the careful way. */
+static bool parse_usual(struct ldr_slice s, int64_t *us)
+{
+    uint64_t date, clock;
+    if ((s.n != 20 || s.p[19] != 'Z') && s.n != 19) {
+        return false;
+    }
+    unsigned tens = (unsigned)s.p[8] - '0', units = (unsigned)s.p[9] - '0';
+    if (!digit_pairs(s.p, DATE_SHAPE, DATE_LIMIT, &date) ||
+        !digit_pairs(s.p + 11, CLOCK_SHAPE, CLOCK_LIMIT, &clock) || tens > 9 || units > 9 ||
+        (s.p[10] != 'T' && s.p[10] != ' ')) {
+        return false;
+    }
+    unsigned y = byte_of(date, 0) * 100 + byte_of(date, 2), m = byte_of(date, 5), d = tens * 10 + units;
+    unsigned hour = byte_of(clock, 0), minute = byte_of(clock, 3), second = byte_of(clock, 6);
+    if (m - 1 > 11 || d - 1 > 30 || (d > 28 && d > month_days(y, m)) || hour > 23 || minute > 59 ||
+        second > 59) {
+        return false;
+    }
+    *us = days_from_date(y, m, d) * US_PER_DAY + (int64_t)(hour * 3600 + minute * 60 + second) * US_PER_S;
+    return true;
+}
+
+/* false = it is no integer at all; one far out of range gives what is out of range */
+static bool parse_micros(struct ldr_slice s, int64_t *us)
 {
     size_t i = s.n && (s.p[0] == '-' || s.p[0] == '+');
     if (i == s.n) {
-        return 0;
+        return false;
     }
     for (; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9') {
-            return 0;
+            return false;
         }
     }
     if (ldr_i64_parse(s, us)) {
         *us = INT64_MAX;
     }
-    return 1;
+    return true;
 }
 
 static bool parse_calendar(struct text *t, int64_t *us)
@@ -192,12 +236,12 @@ int ldr_time_parse(struct ldr_slice text, int64_t *us, const char **why)
     struct text t = {text.p, text.n ? text.p + text.n : text.p, NULL};
     int64_t v = 0;
     bool good;
-    if (text.n == 0) {
+    if (parse_usual(text, &v)) {
+        good = true;
+    } else if (text.n == 0) {
         good = refuse(&t, "empty time");
     } else {
-        /* A fifth character that is no digit rules an integer out at once, for the form that is by far the
-         * usual. */
-        good = (text.n >= 10 && text.p[4] == '-') || !parse_micros(text, &v) ? parse_calendar(&t, &v) : true;
+        good = parse_micros(text, &v) || parse_calendar(&t, &v);
     }
     if (good && (v < LDR_TIME_MIN_US || v > LDR_TIME_MAX_US)) {
         good = refuse(&t, "outside the years 0001 to 9999");
