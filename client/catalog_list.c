@@ -20,9 +20,9 @@ static int history_cells(const struct ldr_registry *r, enum ldr_kind kind, const
 static void about_cells(struct ldr_arena *a, const struct ldr_about *about, const char *owner,
                         struct ldr_table *t)
 {
-    ldr_table_text(t, about->description);
-    ldr_table_text(t, owner);
-    ldr_table_text(t, ldr_show_tags(a, about));
+    ldr_table_must(t, about->description);
+    ldr_table_must(t, owner);
+    ldr_table_must(t, ldr_show_tags(a, about));
 }
 
 static int list_entities(const struct ldr_registry *r, struct ldr_arena *a, struct ldr_table *t)
@@ -32,8 +32,8 @@ static int list_entities(const struct ldr_registry *r, struct ldr_arena *a, stru
     for (uint32_t i = 0; !rc && i < d->nentities; i++) {
         const struct ldr_entity_def *e = &d->entities[i];
         ldr_table_begin_row(t);
-        ldr_table_text(t, e->about.name);
-        ldr_table_text(t, ldr_show_keys(a, e));
+        ldr_table_must(t, e->about.name);
+        ldr_table_must(t, ldr_show_keys(a, e));
         about_cells(a, &e->about, e->about.owner, t);
         rc = history_cells(r, LDR_KIND_ENTITY, e->about.name, a, t);
     }
@@ -47,12 +47,12 @@ static int list_sources(const struct ldr_registry *r, struct ldr_arena *a, struc
     for (uint32_t i = 0; !rc && i < d->nsources; i++) {
         const struct ldr_source_def *s = &d->sources[i];
         ldr_table_begin_row(t);
-        ldr_table_text(t, s->about.name);
-        ldr_table_text(t, s->push ? "push" : "file");
-        ldr_table_text(t, s->format);
-        ldr_table_text(t, s->path);
-        ldr_table_text(t, s->event_column);
-        ldr_table_text(t, s->created_column);
+        ldr_table_must(t, s->about.name);
+        ldr_table_must(t, s->push ? "push" : "file");
+        ldr_table_must(t, s->format);
+        ldr_table_must(t, s->path);
+        ldr_table_must(t, s->event_column);
+        ldr_table_must(t, s->created_column);
         about_cells(a, &s->about, s->about.owner, t);
         rc = history_cells(r, LDR_KIND_SOURCE, s->about.name, a, t);
     }
@@ -67,12 +67,12 @@ static int list_views(const struct ldr_registry *r, struct ldr_arena *a, struct 
         const struct ldr_view_def *v = &d->views[i];
         int64_t end_us;
         ldr_table_begin_row(t);
-        ldr_table_text(t, v->about.name);
-        ldr_table_text(t, v->entity);
-        ldr_table_text(t, v->source);
+        ldr_table_must(t, v->about.name);
+        ldr_table_must(t, v->entity);
+        ldr_table_must(t, v->source);
         ldr_table_u64(t, v->nfeatures);
-        ldr_table_text(t, ldr_show_duration(a, v->ttl_us, "unbounded"));
-        ldr_table_text(t, ldr_show_duration(a, v->retention_us, "for ever"));
+        ldr_table_must(t, ldr_show_duration(a, v->ttl_us, "unbounded"));
+        ldr_table_must(t, ldr_show_duration(a, v->retention_us, "for ever"));
         ldr_table_bool(t, v->online);
         if (ldr_registry_materialized(r, v->about.name, &end_us))
             ldr_table_time(t, end_us);
@@ -92,11 +92,11 @@ static int list_features(const struct ldr_registry *r, struct ldr_arena *a, stru
         for (uint32_t k = 0; k < v->nfeatures; k++) {
             const struct ldr_feature_def *f = &v->features[k];
             ldr_table_begin_row(t);
-            ldr_table_text(t, ldr_arena_printf(a, "%s:%s", v->about.name, f->about.name));
-            ldr_table_text(t, ldr_type_name(f->type));
-            ldr_table_text(t, f->unit);
+            ldr_table_must(t, ldr_arena_printf(a, "%s:%s", v->about.name, f->about.name));
+            ldr_table_must(t, ldr_type_name(f->type));
+            ldr_table_must(t, f->unit);
             ldr_table_bool(t, f->pii);
-            ldr_table_text(t, ldr_show_checks(a, &f->checks));
+            ldr_table_must(t, ldr_show_checks(a, &f->checks));
             about_cells(a, &f->about, *f->about.owner ? f->about.owner : v->about.owner, t);
         }
     }
@@ -110,8 +110,8 @@ static int list_services(const struct ldr_registry *r, struct ldr_arena *a, stru
     for (uint32_t i = 0; !rc && i < d->nservices; i++) {
         const struct ldr_service_def *s = &d->services[i];
         ldr_table_begin_row(t);
-        ldr_table_text(t, s->about.name);
-        ldr_table_text(t, ldr_show_items(a, s));
+        ldr_table_must(t, s->about.name);
+        ldr_table_must(t, ldr_show_items(a, s));
         about_cells(a, &s->about, s->about.owner, t);
         rc = history_cells(r, LDR_KIND_SERVICE, s->about.name, a, t);
     }
@@ -184,12 +184,12 @@ int ldr_search(struct ldr_store *s, const char *text, const char *owner, const c
     int rc = ldr_registry_search(c->registry, &q, &a, &hits, &n);
     for (uint32_t i = 0; !rc && i < n; i++) {
         ldr_table_begin_row(t);
-        ldr_table_text(t, ldr_kind_name(hits[i].kind));
-        ldr_table_text(t, hits[i].name);
-        ldr_table_text(t, hits[i].type);
-        ldr_table_text(t, hits[i].about->owner);
-        ldr_table_text(t, ldr_show_tags(&a, hits[i].about));
-        ldr_table_text(t, hits[i].about->description);
+        ldr_table_must(t, ldr_kind_name(hits[i].kind));
+        ldr_table_must(t, hits[i].name);
+        ldr_table_must(t, hits[i].type);
+        ldr_table_must(t, hits[i].about->owner);
+        ldr_table_must(t, ldr_show_tags(&a, hits[i].about));
+        ldr_table_must(t, hits[i].about->description);
     }
     int made = ldr_table_finish(t, out);
     rc = rc ? rc : made;
@@ -231,8 +231,8 @@ int ldr_versions(struct ldr_store *s, const char *kind, const char *name, struct
         ldr_table_begin_row(t);
         ldr_table_u64(t, v[i].version);
         ldr_table_time(t, v[i].at_us);
-        ldr_table_text(t, v[i].deleted ? "deleted" : i + 1 == n ? "current" : "past");
-        ldr_table_text(t, v[i].summary);
+        ldr_table_must(t, v[i].deleted ? "deleted" : i + 1 == n ? "current" : "past");
+        ldr_table_must(t, v[i].summary);
     }
     rc = rc ? rc : ldr_table_finish(t, out);
     if (rc)
@@ -271,9 +271,9 @@ int ldr_diff(struct ldr_store *s, const char *kind, const char *name, uint64_t a
     rc = rc ? rc : ldr_table_make(columns, 3, &t);
     for (uint32_t i = 0; !rc && i < change.nlines; i++) {
         ldr_table_begin_row(t);
-        ldr_table_text(t, change.lines[i].field);
-        ldr_table_text(t, change.lines[i].from);
-        ldr_table_text(t, change.lines[i].to);
+        ldr_table_must(t, change.lines[i].field);
+        ldr_table_must(t, change.lines[i].from);
+        ldr_table_must(t, change.lines[i].to);
     }
     rc = rc ? rc : ldr_table_finish(t, out);
     if (rc)

@@ -200,7 +200,7 @@ struct ldr_query_col {
     uint32_t view; /* index in views */
     uint32_t slot;
     uint8_t type;
-    const char *name;    /* output name */
+    const char *name;    /* output name: feature or view__feature */
     const char *feature; /* as declared */
 };
 /* A query resolved against one registry version. Columns and keys never change over a query's life; slots,
@@ -213,15 +213,27 @@ struct ldr_query_plan {
     struct ldr_query_col *cols;
     struct ldr_query_key *keys;
     uint32_t nviews, ncols, nkeys;
-    bool all_online;
+    const struct ldr_query_view *offline; /* the first view that is not for online reads; NULL = none */
 };
 struct ldr_query {
     struct ldr_store *store;
-    pthread_mutex_t lock; /* resolving again */
+    pthread_mutex_t lock;         /* resolving again */
+    struct ldr_query_plan *first; /* as created: what columns and keys are called, for ever */
     _Atomic(struct ldr_query_plan *) plan;
     _Atomic uint64_t seen; /* registry version that the plan was last found good for */
 };
-/* The plan for today's definitions. LDR_E_NOT_FOUND when a view or feature is gone, LDR_E_CONFLICT when one
- * of them came back with another type or entity: the query must be made again. */
-const struct ldr_query_plan *ldr_query_resolve(const struct ldr_query *q, int *rc, struct ldr_err *err);
+/* The plan for today's definitions, or NULL with *rc and err: LDR_E_NOT_FOUND when a view or feature is gone,
+ * LDR_E_CONFLICT when one of them came back with another type or entity: the query must be made again. Any
+ * thread. */
+const struct ldr_query_plan *ldr_query_follow(struct ldr_query *q, int *rc, struct ldr_err *err);
+static inline const struct ldr_query_plan *ldr_query_resolve(const struct ldr_query *q, int *rc,
+                                                             struct ldr_err *err)
+{
+    uint64_t now = atomic_load_explicit(&q->store->version, memory_order_acquire);
+    *rc = 0;
+    if (atomic_load_explicit(&q->seen, memory_order_acquire) == now)
+        return atomic_load_explicit(&q->plan, memory_order_acquire);
+    return ldr_query_follow((struct ldr_query *)(uintptr_t)q, rc,
+                            err); /* only caches change: const for callers */
+}
 #endif

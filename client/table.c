@@ -152,6 +152,14 @@ void ldr_table_text(struct ldr_table *t, const char *text)
         ldr_table_null(t, LDR_STRING);
 }
 
+void ldr_table_must(struct ldr_table *t, const char *text)
+{
+    if (text)
+        ldr_table_slice(t, ldr_slice_str(text));
+    else
+        t->err = t->err ? t->err : LDR_E_NOMEM;
+}
+
 void ldr_table_textf(struct ldr_table *t, const char *fmt, ...)
 {
     if (t->err)
@@ -205,8 +213,8 @@ void ldr_table_time(struct ldr_table *t, int64_t us)
 void ldr_table_field(struct ldr_table *t, const char *field, const char *value)
 {
     ldr_table_begin_row(t);
-    ldr_table_text(t, field);
-    ldr_table_text(t, value);
+    ldr_table_must(t, field);
+    ldr_table_must(t, value);
 }
 
 int ldr_table_finish(struct ldr_table *take_table, struct ldr_table **out)
