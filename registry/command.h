@@ -1,0 +1,27 @@
+/* The bytes of commands and events.
+ *
+ * command: u8 format version, u8 op, then
+ *   apply         u64 expected registry version, definitions (defs_encode.c)
+ *   delete        u64 expected registry version, u8 kind, text name
+ *   materialized  text view, i64 start, i64 end
+ * event: u8 format version, u64 registry version, i64 at, u8 op, u8 kind, u32 id, text name */
+#ifndef LDR_REGISTRY_COMMAND_H
+#define LDR_REGISTRY_COMMAND_H
+#include "registry/state.h"
+
+#define LDR_COMMAND_FORMAT 1
+#define LDR_EVENT_FORMAT   1
+enum ldr_command_op { LDR_COMMAND_APPLY = 1, LDR_COMMAND_DELETE, LDR_COMMAND_MATERIALIZED };
+
+struct ldr_command {
+    enum ldr_command_op op;
+    uint64_t expect_version;
+    struct ldr_defs *defs;    /* apply */
+    enum ldr_kind kind;       /* delete */
+    const char *name;         /* delete: of the thing; materialized: of the view */
+    int64_t start_us, end_us; /* materialized */
+};
+/* Everything about a command that does not depend on the state. LDR_E_CORRUPT, LDR_E_FORMAT, LDR_E_NOMEM. */
+int ldr_command_decode(struct ldr_slice bytes, struct ldr_arena *a, struct ldr_command *out);
+int ldr_event_encode(const struct ldr_event *e, struct ldr_buf *out);
+#endif
