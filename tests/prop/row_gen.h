@@ -43,7 +43,7 @@ static inline int64_t gen_int(struct gen *g, int64_t min, int64_t max)
         return shifted < min ? min : shifted > max ? max : shifted;
     }
     default:
-        return min + (int64_t)(gen_u64(g) % ((uint64_t)max - (uint64_t)min));
+        return (int64_t)((uint64_t)min + gen_u64(g) % ((uint64_t)max - (uint64_t)min));
     }
 }
 
