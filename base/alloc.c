@@ -47,19 +47,14 @@ void ldr_release(const struct ldr_heap *heap, void *p)
     }
 }
 
-/* left > 0: passes until the failing one; 0: it has failed (and keeps failing when sticky); < 0: never fails.
- */
+/* left > 0: passes until the failing one; 0: it has failed, for good when sticky; < 0: never fails. */
 static void *countdown_resize(void *ctx, void *p, size_t n)
 {
     struct ldr_heap_countdown *h = ctx;
-    if (h->left > 0 && --h->left == 0) {
+    bool was_running = h->left > 0;
+    h->left -= was_running;
+    if (h->left == 0 && (was_running || h->sticky)) {
         return NULL;
-    }
-    if (h->left == 0 && h->sticky) {
-        return NULL;
-    }
-    if (h->left == 0) {
-        h->left = -1;
     }
     void *q = realloc(p, n);
     if (q && !p) {

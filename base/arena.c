@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 #define ARENA_ALIGN         16u
-#define ARENA_BLOCK_DEFAULT (64u * 1024u)
+#define ARENA_BLOCK_DEFAULT ((size_t)64 * 1024)
 
 struct ldr_arena_block {
     struct ldr_arena_block *next;

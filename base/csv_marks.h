@@ -13,7 +13,7 @@
 #if defined(__SSE2__) && !defined(LDR_CSV_PORTABLE)
 static inline uint64_t ldr_csv_marks16(const char *p)
 {
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
     __m128i comma = _mm_cmpeq_epi8(v, _mm_set1_epi8(',')), lf = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
     __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"')), nul = _mm_cmpeq_epi8(v, _mm_setzero_si128());
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(comma, lf), _mm_or_si128(quote, nul)));

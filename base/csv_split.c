@@ -14,7 +14,7 @@ static uint64_t count_lf(const char *p, size_t n)
         size_t steps = n / 16 < 255 ? n / 16 : 255;
         __m128i sum = zero;
         for (size_t i = 0; i < steps; i++) {
-            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+            __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
             sum = _mm_sub_epi8(sum, _mm_cmpeq_epi8(v, lf));
         }
         sum = _mm_sad_epu8(sum, zero);

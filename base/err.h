@@ -10,7 +10,7 @@
 #define LDR_PUBLIC_CODES
 enum ldr_code {
     LDR_OK = 0,
-#define X(name, num, text, retry) LDR_E_##name = num,
+#define X(name, num, text, retry) LDR_E_##name = (num),
     LDR_ERR_LIST(X)
 #undef X
 };

@@ -57,7 +57,7 @@ static char *put_exponent(char *o, int e)
         *o++ = (char)('0' + e / 100);
         e %= 100;
     }
-    memcpy(o, PAIRS + 2 * e, 2);
+    memcpy(o, PAIRS + (size_t)2 * (unsigned)e, 2);
     return o + 2;
 }
 
@@ -69,7 +69,7 @@ static char *layout(char *o, uint64_t value, int exp10)
     size_t n = (size_t)(end - digits);
     int point = (int)n + exp10; /* the number is 0.digits * 10^point */
     if (point > -4 && point <= 0) {
-        memcpy(o, "0.000", 5);
+        memcpy(o, "0.000", 6);
         o += 2 - point;
         memcpy(o, digits, n);
         return o + n;
@@ -84,7 +84,7 @@ static char *layout(char *o, uint64_t value, int exp10)
         }
         memcpy(o, digits, n);
         memset(o + n, '0', whole - n);
-        memcpy(o + whole, ".0", 2);
+        memcpy(o + whole, ".0", 3);
         return o + whole + 2;
     }
     *o++ = digits[0];
@@ -135,13 +135,13 @@ static size_t format_float(bool minus, unsigned exponent, uint64_t fraction, con
     int q = (int)(exponent ? exponent : 1) - f->bias - (f->bits - 1), exp10 = 0;
     uint64_t c = exponent ? fraction | hidden : fraction;
     if (c == 0) {
-        memcpy(o, "0.0", 3);
+        memcpy(o, "0.0", 4);
         o += 3;
     } else if (q <= 0 && q > -f->bits && !(c & ((UINT64_C(1) << -q) - 1))) { /* an integer below 2^bits */
         o = digits_before(c >> -q, out + LDR_NUM_TEXT - 4);
         size_t n = (size_t)(out + LDR_NUM_TEXT - 4 - o);
         memmove(out + minus, o, n);
-        memcpy(out + minus + n, ".0", 2);
+        memcpy(out + minus + n, ".0", 3);
         o = out + minus + n + 2;
     } else {
         c = ldr_float_shortest(c, q, fraction == 0 && exponent > 1, &exp10);

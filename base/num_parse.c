@@ -7,9 +7,12 @@
 
 int ldr_i64_parse(struct ldr_slice text, int64_t *out)
 {
+    if (text.n == 0) {
+        return LDR_E_INVALID;
+    }
     const uint8_t *p = text.p, *end = p + text.n;
     bool minus = false;
-    if (text.n && (*p == '-' || *p == '+')) {
+    if (*p == '-' || *p == '+') {
         minus = *p++ == '-';
     }
     if (p == end) {
@@ -102,9 +105,12 @@ static void long_significand(const uint8_t *p, const uint8_t *end, struct ldr_de
 /* Takes a whole text apart: sign, digits with at most one point, maybe an exponent. */
 static inline bool take_apart(struct ldr_slice text, struct ldr_decimal *d, bool *minus)
 {
+    if (text.n == 0) {
+        return false;
+    }
     const uint8_t *p = text.p, *end = p + text.n;
     *minus = false;
-    if (p < end && (*p == '-' || *p == '+')) {
+    if (*p == '-' || *p == '+') {
         *minus = *p++ == '-';
     }
     const uint8_t *start = p;

@@ -173,7 +173,7 @@ static void texts_round_as_the_c_library_rounds(void **state)
         text[n] = '\0';
         if (next() % 2) {
             int range = i % 3 ? 30 : 350;
-            snprintf(text + n, sizeof(text) - n, "e%d", (int)(next() % (2 * (unsigned)range)) - range);
+            snprintf(text + n, sizeof(text) - n, "e%d", (int)(next() % (2 * (uint64_t)range)) - range);
         }
         check_text(text);
     }

@@ -218,16 +218,16 @@ static void as_long_a_record_as_allowed(void **state)
 {
     (void)state;
     size_t n = LDR_CSV_RECORD_MAX;
-    char *text = malloc(n + 4);
+    char *text = malloc(n + 5);
     assert_non_null(text);
-    memset(text, 'x', n + 4);
-    memcpy(text + n, "\ny\n", 3);
+    memset(text, 'x', n + 5);
+    memcpy(text + n, "\ny\n", 4);
     struct ldr_csv c;
     ldr_csv_init(&c, NULL);
     ldr_csv_block(&c, text, n + 3, 1);
     assert_int_equal(ldr_csv_next(&c), 1);
     assert_int_equal(c.cells[0].n, LDR_CSV_RECORD_MAX);
-    memcpy(text + n, "x\ny\n", 4);
+    memcpy(text + n, "x\ny\n", 5);
     ldr_csv_block(&c, text, n + 4, 1);
     assert_int_equal(ldr_csv_next(&c), LDR_E_TOO_BIG);
     assert_string_equal(c.why, "record too long");
