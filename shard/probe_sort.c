@@ -1,5 +1,6 @@
-/* The order of probes for ldr_shard_asof_sorted. Probes are dealt into buckets by hash, apart in each thread; each bucket
- * is sorted through references and gathered back. Two entities of one hash are told apart at the end, where it happens. */
+/* The order of probes for ldr_shard_asof_sorted. Probes are dealt into buckets by hash, apart in each thread;
+ * each bucket is sorted through references and gathered back. Two entities of one hash are told apart at the
+ * end, where it happens. */
 #include <stdlib.h>
 
 #include "shard/layout.h"

@@ -20,8 +20,8 @@ static void insertion_sort(struct ldr_ref *r, size_t n)
     }
 }
 
-/* The digit that tells most of these apart: the highest bits in which they differ, of the hash, or, when that is one and
- * the same, of the time. false: all are equal. */
+/* The digit that tells most of these apart: the highest bits in which they differ, of the hash, or, when that
+ * is one and the same, of the time. false: all are equal. */
 static bool find_digit(const struct ldr_ref *r, size_t n, bool *by_hash, unsigned *shift)
 {
     uint64_t hash_diff = 0, desc_diff = 0;

@@ -1,6 +1,7 @@
-/* Sorting very many things by (hash, descending time) through small references. Hashes are spread evenly, so the first
- * pass deals into buckets by hash range, apart in each thread; a bucket then fits a core's cache and is sorted by more
- * digits there. Linear in the number of things, whatever the data. Pure: no locks, no allocation. */
+/* Sorting very many things by (hash, descending time) through small references. Hashes are spread evenly, so
+ * the first pass deals into buckets by hash range, apart in each thread; a bucket then fits a core's cache
+ * and is sorted by more digits there. Linear in the number of things, whatever the data. Pure: no locks, no
+ * allocation. */
 #ifndef LDR_SHARD_REFSORT_H
 #define LDR_SHARD_REFSORT_H
 #include "env/env.h"
@@ -26,8 +27,8 @@ static inline uint32_t ldr_bucket_of(const struct ldr_buckets *b, uint64_t hash)
 {
     return (uint32_t)((hash - b->lo) >> b->shift);
 }
-/* counts[slice * b->n + bucket] -> where that slice's first thing of that bucket goes, buckets in order, slices in order
- * within a bucket. starts gets b->n + 1 places. Returns the total. */
+/* counts[slice * b->n + bucket] -> where that slice's first thing of that bucket goes, buckets in order,
+ * slices in order within a bucket. starts gets b->n + 1 places. Returns the total. */
 size_t ldr_buckets_starts(const struct ldr_buckets *b, size_t nslices, size_t *counts, size_t *starts);
 
 /* ldr_pool_each, or a plain loop when there is no pool or nothing to share. */
