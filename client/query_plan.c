@@ -193,7 +193,8 @@ static int need_key(struct ldr_query_plan *p, const struct ldr_view_entry *v, ui
             "the join key '%s' is %s in one entity and %s in entity '%s': ask for their features apart", name,
             ldr_type_name(p->keys[i].type), ldr_type_name(type), v->entity->about.name);
     }
-    LDR_ASSERT(p->nkeys < cap);
+    if (p->nkeys == cap)
+        return ldr_fail(err, LDR_E_TOO_BIG, "the features asked for need more than %u join keys", cap);
     char *copy = ldr_arena_strndup(&p->arena, name, strlen(name));
     if (!copy)
         return no_memory(err);
