@@ -1,0 +1,264 @@
+#include "tests/unit/shard/kit.h"
+
+static int setup(void **state)
+{
+    struct kit *k = malloc(sizeof *k);
+    assert_non_null(k);
+    kit_init(k);
+    kit_open(k);
+    *state = k;
+    return 0;
+}
+static int teardown(void **state)
+{
+    kit_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void the_newest_fact_is_latest_whatever_the_order(void **state)
+{
+    struct kit *k = *state;
+    kit_put(k, "e", 100, 1000, 1);
+    assert_int_equal(kit_latest(k, "e"), 1);
+    kit_put(k, "e", 50, 2000, 2); /* older: history only */
+    assert_int_equal(kit_latest(k, "e"), 1);
+    kit_put(k, "e", 100, 1001, 3); /* a correction */
+    assert_int_equal(kit_latest(k, "e"), 3);
+    kit_put(k, "e", 200, 500, 4);
+    assert_int_equal(kit_latest(k, "e"), 4);
+    assert_int_equal(kit_latest(k, "other"), KIT_NONE);
+    assert_int_equal(kit_asof(k, "e", 199, 0, LDR_KNOWN_AT_ANY), 3);
+    assert_int_equal(kit_asof(k, "e", 199, 0, 1000), 1);
+    assert_int_equal(kit_asof(k, "e", 99, 0, LDR_KNOWN_AT_ANY), 2);
+    assert_int_equal(kit_asof(k, "e", 49, 0, LDR_KNOWN_AT_ANY), KIT_NONE);
+    assert_int_equal(kit_asof(k, "e", 199, 99, LDR_KNOWN_AT_ANY), 3); /* both ends inclusive */
+    assert_int_equal(kit_asof(k, "e", 199, 98, LDR_KNOWN_AT_ANY), KIT_NONE);
+    kit_reopen(k);
+    assert_int_equal(kit_latest(k, "e"), 4);
+    assert_int_equal(kit_check(k).facts, 4);
+}
+
+static void ties_go_to_the_greater_values(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact f[3] = {kit_fact(k, "e", 10, 20, false, 5), kit_fact(k, "e", 10, 20, false, 9),
+                            kit_fact(k, "e", 10, 20, false, 7)};
+    assert_int_equal(kit_write(k, &f[0], 1).ties, 0);
+    assert_int_equal(kit_write(k, &f[1], 1).ties, 1);
+    assert_int_equal(kit_latest(k, "e"), 9);
+    assert_int_equal(kit_write(k, &f[2], 1).ties, 1);
+    assert_int_equal(kit_latest(k, "e"), 9);
+    assert_int_equal(kit_asof(k, "e", 10, 0, 20), 9);
+    assert_int_equal(kit_check(k).facts, 3);
+    /* within one call, also when they are not the latest */
+    struct ldr_fact g[3] = {kit_fact(k, "g", 10, 20, false, 1), kit_fact(k, "g", 10, 20, false, 2),
+                            kit_fact(k, "g", 11, 20, false, 3)};
+    struct ldr_write_result res = kit_write(k, g, 3);
+    assert_int_equal(res.ties, 1);
+    assert_int_equal(res.facts, 3);
+}
+
+static void a_stamped_fact_keeps_its_earliest_stamp(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact f = kit_fact(k, "e", 10, 500, true, 1);
+    assert_int_equal(kit_write(k, &f, 1).facts, 1);
+    f.created_us = 600; /* read again later: nothing new */
+    struct ldr_write_result res = kit_write(k, &f, 1);
+    assert_int_equal(res.facts, 0);
+    assert_int_equal(res.duplicates, 1);
+    struct ldr_fact g = kit_fact(k, "e", 10, 550, true, 2); /* a correction, stamped in between */
+    kit_write(k, &g, 1);
+    assert_int_equal(kit_latest(k, "e"), 2);
+    assert_int_equal(kit_write(k, &f, 1).duplicates, 1); /* the old file once more: the correction stays */
+    assert_int_equal(kit_latest(k, "e"), 2);
+    g.created_us = 400; /* the correction turns out to be the earlier one */
+    assert_int_equal(kit_write(k, &g, 1).facts, 1);
+    assert_int_equal(kit_latest(k, "e"), 1);
+    assert_int_equal(kit_asof(k, "e", 10, 0, 450), 2);
+    assert_int_equal(kit_asof(k, "e", 10, 0, 399), KIT_NONE);
+    assert_int_equal(kit_check(k).facts, 2);
+    kit_reopen(k);
+    assert_int_equal(kit_latest(k, "e"), 1);
+}
+
+static void repetitions_in_one_call_are_one_fact(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact f[6];
+    for (int i = 0; i < 6; i++)
+        f[i] = kit_fact(k, "e", 10, 100 - i, i < 3, 1); /* three stamps of one fact, three declared facts */
+    struct ldr_write_result res = kit_write(k, f, 6);
+    assert_int_equal(res.facts, 4);
+    assert_int_equal(res.duplicates, 2);
+    struct ldr_check_report rep = kit_check(k);
+    assert_int_equal(rep.facts, 4);
+    assert_int_equal(rep.entities, 1);
+    assert_int_equal(kit_asof(k, "e", 10, 0, 97), 1); /* declared ones: 97, 96, 95 */
+    assert_int_equal(kit_asof(k, "e", 10, 0, 94), KIT_NONE);
+}
+
+static void bad_facts_are_refused_as_a_whole(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_write_result res;
+    struct ldr_fact good = kit_fact(k, "good", 1, 1, false, 1);
+    struct ldr_fact f[2] = {good, good};
+    f[1].view = 99;
+    assert_int_equal(ldr_shard_write(k->s, f, 2, &res, &k->err), LDR_E_INVALID);
+    f[1] = good;
+    f[1].hash++;
+    assert_int_equal(ldr_shard_write(k->s, f, 2, &res, &k->err), LDR_E_INVALID);
+    f[1] = good;
+    f[1].event_us = LDR_TIME_MAX_US + 1;
+    assert_int_equal(ldr_shard_write(k->s, f, 2, &res, &k->err), LDR_E_INVALID);
+    f[1] = good;
+    f[1].key.n = LDR_KEY_MAX + 1;
+    assert_int_equal(ldr_shard_write(k->s, f, 2, &res, &k->err), LDR_E_TOO_BIG);
+    assert_false(k->err.in_doubt);
+    assert_int_equal(kit_latest(k, "good"), KIT_NONE);
+    assert_int_equal(ldr_shard_write(k->s, NULL, 0, &res, &k->err), 0);
+    assert_int_equal(kit_check(k).facts, 0);
+}
+
+static void an_arc_takes_only_its_own(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact f = kit_fact(k, "e", 1, 1, false, 1);
+    struct ldr_write_result res;
+    ldr_shard_close(k->s);
+    k->s = NULL;
+    snprintf(k->path, sizeof k->path, "%s/1", k->dir);
+    k->opts.arc_hi = f.hash - 1;
+    kit_open(k);
+    assert_int_equal(ldr_shard_write(k->s, &f, 1, &res, &k->err), LDR_E_INVALID);
+    ldr_shard_close(k->s);
+    k->opts.arc_hi = f.hash; /* the same folder as another arc */
+    assert_int_equal(ldr_shard_open(&k->opts, &k->s, &k->err), LDR_E_INVALID);
+    k->s = NULL;
+}
+
+static void a_full_disk_refuses_writes_and_keeps_reading(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact f = kit_fact(k, "e", 2, 2, false, 2);
+    struct ldr_write_result res;
+    kit_put(k, "e", 1, 1, 1);
+    ldr_shard_close(k->s);
+    k->opts.min_free_bytes = UINT64_C(1) << 60;
+    assert_int_equal(ldr_shard_open(&k->opts, &k->s, &k->err),
+                     LDR_E_NOSPACE); /* too full to replay its log */
+    k->opts.min_free_bytes = 1 << 20;
+    kit_open(k);
+    ldr_shard_close(k->s);
+    struct ldr_shard_opts full = k->opts;
+    /* As much as is free now: enough to open, not enough to write. */
+    char cmd[160];
+    snprintf(cmd, sizeof cmd, "df --output=avail -B1 '%s' | tail -1", k->dir);
+    FILE *p = popen(cmd, "r");
+    unsigned long long avail = 0;
+    assert_int_equal(fscanf(p, "%llu", &avail), 1);
+    pclose(p);
+    full.min_free_bytes = avail * 2;
+    assert_int_equal(ldr_shard_open(&full, &k->s, &k->err), 0);
+    assert_int_equal(ldr_shard_set_view(k->s, k->schema, KIT_ENTITY), 0);
+    assert_int_equal(ldr_shard_write(k->s, &f, 1, &res, &k->err), LDR_E_NOSPACE);
+    assert_false(k->err.in_doubt);
+    assert_int_equal(ldr_shard_erase(k->s, KIT_VIEW, KIT_ENTITY, f.key, 5, NULL, &k->err), LDR_E_NOSPACE);
+    assert_int_equal(kit_latest(k, "e"), 1);
+    kit_reopen(k);
+    kit_write(k, &f, 1);
+    assert_int_equal(kit_latest(k, "e"), 2);
+}
+
+static void views_keep_apart(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_schema *other = kit_schema(k, KIT_VIEW + 1, 0, 0);
+    struct ldr_fact f[2] = {kit_fact(k, "e", 5, 1, false, 1), kit_fact(k, "e", 6, 1, false, 2)};
+    assert_int_equal(ldr_shard_set_view(k->s, other, KIT_ENTITY), 0);
+    assert_int_equal(ldr_shard_set_view(k->s, other, KIT_ENTITY + 1), LDR_E_REFUSED);
+    f[1].view = KIT_VIEW + 1;
+    kit_write(k, f, 2);
+    assert_int_equal(kit_latest(k, "e"), 1);
+    struct ldr_point p[3] = {{KIT_VIEW, f[0].hash, f[0].key},
+                             {KIT_VIEW + 1, f[0].hash, f[0].key},
+                             {KIT_VIEW + 1, ldr_key_hash(kit_key(k, "none")), kit_key(k, "none")}};
+    struct ldr_answer a[3];
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_shard_latest_many(k->s, p, 3, &b, a, &k->err), 0);
+    assert_true(a[0].found && a[1].found && !a[2].found);
+    assert_int_equal(kit_a(k, a[0].row), 1);
+    assert_int_equal(kit_a(k, a[1].row), 2);
+    p[2].view = 99;
+    assert_int_equal(ldr_shard_latest_many(k->s, p, 3, &b, a, &k->err), LDR_E_INVALID);
+    ldr_buf_close(&b);
+    assert_int_equal(kit_check(k).entities, 2);
+}
+
+static int collect(void *ctx, const struct ldr_log_entry *e)
+{
+    struct ldr_log_entry **at = ctx;
+    *(*at)++ = *e;
+    return 0;
+}
+
+static void the_change_log_tells_what_was_touched(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_log_entry list[10], *at = list; /* keys in it are gone */
+    struct ldr_fact f[3] = {kit_fact(k, "e", 5, 1, false, 1), kit_fact(k, "g", 6, 1, false, 2),
+                            kit_fact(k, "e", 9, 1, true, 2)};
+    assert_int_equal(kit_write(k, f, 3).seq, 3);
+    assert_int_equal(kit_write(k, f, 3).seq, 4); /* what is latest is seen to be known */
+    struct ldr_shard_stats st;
+    assert_int_equal(ldr_shard_stats(k->s, &st), 0);
+    assert_int_equal(st.seq, 4);
+    assert_int_equal(ldr_shard_log_read(k->s, 0, collect, &at, &k->err), 0);
+    assert_int_equal(at - list, 3);
+    assert_int_equal(list[0].seq, 2);
+    assert_int_equal(list[0].count, 2);
+    assert_int_equal(list[0].from_us, 5);
+    assert_int_equal(list[0].to_us, 9);
+    assert_int_equal(list[0].kind, LDR_LOG_FACTS);
+    assert_int_equal(list[0].view, KIT_VIEW);
+    assert_int_equal(list[1].seq, 3);
+    assert_int_equal(list[1].from_us, 6);
+    assert_int_equal(list[2].seq, 4); /* e's older declared fact: rewritten, not looked up */
+    assert_int_equal(list[2].from_us, 5);
+    assert_int_equal(list[2].to_us, 5);
+    at = list;
+    assert_int_equal(ldr_shard_log_read(k->s, 2, collect, &at, &k->err), 0); /* from the middle of a record */
+    assert_int_equal(at - list, 2);
+    assert_int_equal(list[0].seq, 3);
+    assert_int_equal(ldr_shard_log_trim(k->s, 2, &k->err), 0); /* the record goes on to 3: it stays */
+    at = list;
+    assert_int_equal(ldr_shard_log_read(k->s, 0, collect, &at, &k->err), 0);
+    assert_int_equal(at - list, 3);
+    assert_int_equal(ldr_shard_log_trim(k->s, UINT64_MAX, &k->err), 0);
+    kit_reopen(k);
+    at = list;
+    assert_int_equal(ldr_shard_log_read(k->s, 0, collect, &at, &k->err), 0);
+    assert_int_equal(at - list, 0);
+    struct ldr_fact n = kit_fact(k, "e", 99, 1, false, 1);
+    assert_int_equal(kit_write(k, &n, 1).seq, 5); /* goes on after a trim and a restart */
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_newest_fact_is_latest_whatever_the_order),
+        T(ties_go_to_the_greater_values),
+        T(a_stamped_fact_keeps_its_earliest_stamp),
+        T(repetitions_in_one_call_are_one_fact),
+        T(bad_facts_are_refused_as_a_whole),
+        T(an_arc_takes_only_its_own),
+        T(a_full_disk_refuses_writes_and_keeps_reading),
+        T(views_keep_apart),
+        T(the_change_log_tells_what_was_touched),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
