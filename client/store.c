@@ -62,6 +62,7 @@ static void destroy(struct ldr_store *s)
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->change);
     pthread_mutex_destroy(&s->catalog_lock);
+    pthread_mutex_destroy(&s->backup);
     pthread_mutex_destroy(&s->async_lock);
     pthread_cond_destroy(&s->async_idle);
     free(s->url);
@@ -83,6 +84,7 @@ static struct ldr_store *allocate(const char *url, const char *dir)
     pthread_rwlockattr_destroy(&attr);
     pthread_mutex_init(&s->change, NULL);
     pthread_mutex_init(&s->catalog_lock, NULL);
+    pthread_mutex_init(&s->backup, NULL);
     pthread_mutex_init(&s->async_lock, NULL);
     pthread_cond_init(&s->async_idle, NULL);
     s->url = strdup(url);

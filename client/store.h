@@ -69,6 +69,7 @@ struct ldr_store {
     _Atomic uint64_t version; /* catalog->version, for a check without the lock */
 
     struct ldr_stamp_file *stamps;
+    pthread_mutex_t backup; /* one backup at a time */
 
     pthread_mutex_t async_lock;
     pthread_cond_t async_idle;

@@ -148,7 +148,7 @@ static int writing_init(struct writing *w, const struct ldr_view_entry *v, size_
     w->ncols = ncols;
     w->bound = ldr_calloc(NULL, ncols + 1, sizeof *w->bound);
     w->values = ldr_calloc(NULL, v->schema->ncols + 1, sizeof *w->values);
-    w->facts = ldr_calloc(NULL, nrows, sizeof *w->facts);
+    w->facts = ldr_calloc(NULL, nrows + 1, sizeof *w->facts);
     ldr_buf_init(&w->bytes, NULL, BYTES_MAX);
     if (!w->bound || !w->values || !w->facts)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory for %zu rows", nrows);
@@ -162,8 +162,7 @@ static void writing_close(struct writing *w)
     free(w->bound);
     free(w->values);
     free(w->facts);
-    if (w->facts || w->bytes.p)
-        ldr_buf_close(&w->bytes);
+    ldr_buf_close(&w->bytes);
 }
 
 int ldr_write(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
