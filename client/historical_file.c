@@ -35,7 +35,7 @@ struct job {
     struct ldr_join_format format;
     struct ldr_spine_worker *workers;
     unsigned width;
-    struct ldr_join_output output;
+    struct ldr_output_file output;
     size_t limit;     /* bytes of one chunk, all in all */
     size_t hit_bytes; /* of copied rows, for one spine row: first a guess, then as measured */
     size_t from, to;  /* the rows of the chunk that are being worked on */

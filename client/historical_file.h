@@ -6,6 +6,7 @@
 #ifndef LDR_CLIENT_HISTORICAL_FILE_H
 #define LDR_CLIENT_HISTORICAL_FILE_H
 #include "client/historical.h"
+#include "client/output_file.h"
 #include "client/text_source.h"
 
 /* ---- The spine ---- */
@@ -53,18 +54,6 @@ int ldr_spine_parse(const struct ldr_spine_shape *s, struct ldr_spine_worker *w,
                     struct ldr_join *j, unsigned worker, size_t from, size_t to);
 
 /* ---- The output ---- */
-
-struct ldr_join_output {
-    const char *path;    /* as asked for */
-    char *target, *temp; /* NULL: written to directly */
-    int fd;
-    bool own_fd;
-};
-/* NULL or "-": standard output. What is no plain file (a pipe, a device) is written to directly. */
-int ldr_output_open(struct ldr_join_output *o, const char *path, struct ldr_err *err);
-int ldr_output_write(struct ldr_join_output *o, struct ldr_slice text, struct ldr_err *err);
-int ldr_output_commit(struct ldr_join_output *o, struct ldr_err *err); /* the file appears under its name */
-void ldr_output_close(struct ldr_join_output *o); /* without a commit: nothing is left behind */
 
 struct ldr_join_format {
     const struct ldr_spine_shape *spine;
