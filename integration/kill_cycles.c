@@ -72,7 +72,7 @@ static uint64_t now_ns(void)
 
 static struct ldr_store *open_store(const char *dir)
 {
-    char url[4096];
+    char url[4200];
     struct ldr_err err = {0};
     struct ldr_store *s;
     struct ldr_open_opts o = {.shards = 2, .latest_bytes = 4 << 20, .threads = 2};
@@ -132,7 +132,7 @@ static void *load_bulk(void *arg)
     struct writer *w = arg;
     uint64_t next = w->first;
     for (;;) {
-        char path[4096], note[32];
+        char path[4200], note[32];
         snprintf(path, sizeof path, "%s/bulk.csv", w->dir);
         FILE *f = fopen(path, "w");
         if (!f)
@@ -184,7 +184,7 @@ static void make_store(const char *dir)
                                "feature_views:\n"
                                "  - name: facts\n    entity: thing\n    features:\n"
                                "      - {name: value, type: int64}\n      - {name: note, type: string}\n";
-    char path[4096];
+    char path[4200];
     snprintf(path, sizeof path, "%s/defs.yaml", dir);
     FILE *f = fopen(path, "w");
     if (!f || fputs(defs, f) < 0 || fclose(f))
@@ -312,7 +312,7 @@ static uint64_t prove(const char *dir, const struct ranges *acked, size_t from, 
 
 static void remove_tree(const char *dir)
 {
-    char cmd_dir[4096];
+    char cmd_dir[4200];
     snprintf(cmd_dir, sizeof cmd_dir, "%s/store", dir);
     pid_t pid = fork();
     if (pid == 0) {
