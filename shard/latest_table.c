@@ -77,7 +77,7 @@ static inline size_t row_bytes(const struct row *r)
     return malloc_usable_size((void *)r) + sizeof(size_t);
 }
 
-int ldr_table_create(size_t budget_bytes, struct ldr_latest_table **out)
+int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
 {
     void *mem;
     if (posix_memalign(&mem, 64, sizeof(struct ldr_latest_table)) != 0)
@@ -105,7 +105,7 @@ int ldr_table_create(size_t budget_bytes, struct ldr_latest_table **out)
     return 0;
 }
 
-void ldr_table_destroy(struct ldr_latest_table *t)
+void ldr_latest_destroy(struct ldr_latest_table *t)
 {
     if (!t)
         return;
@@ -238,8 +238,8 @@ static void put(struct ldr_latest_table *t, struct stripe *st, uint64_t mixed, u
     r->row_n = (uint32_t)row->row.n;
 }
 
-int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                  struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version)
+int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                   struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version)
 {
     uint64_t mixed = mix(view, hash);
     struct stripe *st = stripe_of(t, mixed);
@@ -268,14 +268,14 @@ int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, stru
     return rc ? rc : 1;
 }
 
-void ldr_table_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
+void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
     __builtin_prefetch(&st->slots[home_of(mixed, mask_of(st))]);
 }
 
-void ldr_table_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
+void ldr_latest_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
@@ -289,8 +289,8 @@ void ldr_table_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uin
     }
 }
 
-void ldr_table_fill(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                    const struct ldr_latest_row *row, uint64_t version)
+void ldr_latest_fill(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                     const struct ldr_latest_row *row, uint64_t version)
 {
     uint64_t mixed = mix(view, hash);
     struct stripe *st = stripe_of(t, mixed);
@@ -300,8 +300,8 @@ void ldr_table_fill(struct ldr_latest_table *t, uint32_t view, uint64_t hash, st
     pthread_mutex_unlock(&st->mutex);
 }
 
-void ldr_table_publish(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                       const struct ldr_latest_row *row)
+void ldr_latest_publish(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                        const struct ldr_latest_row *row)
 {
     uint64_t mixed = mix(view, hash);
     struct stripe *st = stripe_of(t, mixed);
@@ -311,7 +311,7 @@ void ldr_table_publish(struct ldr_latest_table *t, uint32_t view, uint64_t hash,
     pthread_mutex_unlock(&st->mutex);
 }
 
-void ldr_table_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key)
+void ldr_latest_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key)
 {
     uint64_t mixed = mix(view, hash);
     struct stripe *st = stripe_of(t, mixed);
@@ -323,7 +323,7 @@ void ldr_table_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash, 
     pthread_mutex_unlock(&st->mutex);
 }
 
-void ldr_table_forget_view(struct ldr_latest_table *t, uint32_t view)
+void ldr_latest_forget_view(struct ldr_latest_table *t, uint32_t view)
 {
     for (size_t k = 0; k < STRIPES; k++) {
         struct stripe *st = &t->stripes[k];
@@ -342,7 +342,7 @@ void ldr_table_forget_view(struct ldr_latest_table *t, uint32_t view)
     }
 }
 
-void ldr_table_stats(struct ldr_latest_table *t, struct ldr_table_stats *out)
+void ldr_latest_stats(struct ldr_latest_table *t, struct ldr_latest_stats *out)
 {
     memset(out, 0, sizeof *out);
     for (size_t k = 0; k < STRIPES; k++) {

@@ -12,34 +12,34 @@ struct ldr_latest_row {
     struct ldr_slice row;
 };
 
-int ldr_table_create(size_t budget_bytes, struct ldr_latest_table **out);
-void ldr_table_destroy(struct ldr_latest_table *t);
+int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out);
+void ldr_latest_destroy(struct ldr_latest_table *t);
 
 /* Appends the row to scratch. A writer's look has version NULL: it is not counted. 1 = hit; 0 = miss, and
- * *version gets what ldr_table_fill wants; LDR_E_NOMEM, _TOO_BIG from scratch. out->row points into scratch.
+ * *version gets what ldr_latest_fill wants; LDR_E_NOMEM, _TOO_BIG from scratch. out->row points into scratch.
  */
-int ldr_table_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                  struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version);
+int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                   struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version);
 /* Starts fetching what a get of this entity will touch. For a batch: prefetch all, prefetch_row all, then get
  * one after the other. Takes no lock. */
-void ldr_table_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
-void ldr_table_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
+void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
+void ldr_latest_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);
 
 /* After a miss: puts in what RocksDB said, unless the stripe has changed since (then a writer may know
  * better). */
-void ldr_table_fill(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                    const struct ldr_latest_row *row, uint64_t version);
+void ldr_latest_fill(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                     const struct ldr_latest_row *row, uint64_t version);
 /* The writer's side, after its batch is durable: the newest row. Never fails: without memory the entity is
  * forgotten. */
-void ldr_table_publish(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
-                       const struct ldr_latest_row *row);
+void ldr_latest_publish(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                        const struct ldr_latest_row *row);
 /* The entity is read from RocksDB next time. Also stops fills that are under way. */
-void ldr_table_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key);
-void ldr_table_forget_view(struct ldr_latest_table *t,
-                           uint32_t view); /* after a bulk load or a drop, gate exclusive */
+void ldr_latest_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key);
+void ldr_latest_forget_view(struct ldr_latest_table *t,
+                            uint32_t view); /* after a bulk load or a drop, gate exclusive */
 
-struct ldr_table_stats {
+struct ldr_latest_stats {
     uint64_t rows, bytes, hits, misses;
 };
-void ldr_table_stats(struct ldr_latest_table *t, struct ldr_table_stats *out);
+void ldr_latest_stats(struct ldr_latest_table *t, struct ldr_latest_stats *out);
 #endif

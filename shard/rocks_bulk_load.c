@@ -154,12 +154,12 @@ static void forget_touched(void *ctx)
         many |= b->parts[i].touched_many;
     }
     if (many || n > FORGET_MAX) {
-        ldr_table_forget_view(b->s->table, view);
+        ldr_latest_forget_view(b->s->table, view);
         return;
     }
     for (uint32_t i = 0; i < b->nparts; i++)
         for (size_t k = 0; k < b->parts[i].ntouched; k++)
-            ldr_table_forget(b->s->table, view, b->parts[i].touched[k].hash, b->parts[i].touched[k].key);
+            ldr_latest_forget(b->s->table, view, b->parts[i].touched[k].hash, b->parts[i].touched[k].key);
 }
 
 static int commit(struct ldr_bulk *b, struct ldr_write_result *res, struct ldr_err *err)

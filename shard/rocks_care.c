@@ -107,8 +107,8 @@ int ldr_shard_stats(struct ldr_shard *s, struct ldr_shard_stats *out)
         out->memory_bytes += property(s, (enum ldr_cf)i, "rocksdb.cur-size-all-mem-tables") +
                              property(s, (enum ldr_cf)i, "rocksdb.estimate-table-readers-mem");
     out->memory_bytes += rocksdb_cache_get_usage(s->cache);
-    struct ldr_table_stats t;
-    ldr_table_stats(s->table, &t);
+    struct ldr_latest_stats t;
+    ldr_latest_stats(s->table, &t);
     out->table_rows = t.rows;
     out->table_bytes = t.bytes;
     out->table_hits = t.hits;

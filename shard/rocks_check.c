@@ -117,8 +117,8 @@ static int repair_entity(struct check *c, struct ldr_slice lk)
         rocksdb_writebatch_delete_cf(batch, s->cf[LDR_CF_LATEST], (const char *)lk.p, lk.n);
     if (rc >= 0)
         rc = ldr_write_commit(s, batch, "repairing latest", c->err);
-    ldr_table_forget(s->table, ldr_get_be32(lk.p), ldr_get_be64(lk.p + 4),
-                     ldr_slice(lk.p + LDR_HK_PREFIX, lk.n - LDR_HK_PREFIX));
+    ldr_latest_forget(s->table, ldr_get_be32(lk.p), ldr_get_be64(lk.p + 4),
+                      ldr_slice(lk.p + LDR_HK_PREFIX, lk.n - LDR_HK_PREFIX));
     pthread_mutex_unlock(&s->write_mu);
     rocksdb_writebatch_destroy(batch);
     ldr_buf_close(&row);

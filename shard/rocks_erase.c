@@ -128,7 +128,7 @@ static void forget_in_views(struct erasure *x, uint32_t view, uint32_t entity_id
     const struct ldr_view_table *t = ldr_views(x->s);
     for (uint32_t i = 0; i < t->n; i++)
         if (view ? t->list[i].id == view : t->list[i].entity_id == entity_id)
-            ldr_table_forget(x->s->table, t->list[i].id, x->hash, x->key);
+            ldr_latest_forget(x->s->table, t->list[i].id, x->hash, x->key);
 }
 
 static int log_one(struct ldr_shard *s, rocksdb_writebatch_t *batch, const struct ldr_log_entry *e,
@@ -242,7 +242,7 @@ static int drop_locked(struct ldr_shard *s, uint32_t view, uint32_t entity_id, r
         atomic_store(&s->seq, seq);
         ldr_views_unset(s, view);
     }
-    ldr_table_forget_view(s->table, view);
+    ldr_latest_forget_view(s->table, view);
     return rc;
 }
 

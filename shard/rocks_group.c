@@ -354,13 +354,13 @@ void ldr_group_publish(struct ldr_group *g)
         const struct ldr_latest_row row = {e->best.event_us, e->best.created_us, e->best.stamped,
                                            e->best.row};
         if (e->changed)
-            ldr_table_publish(g->s->table, e->view->schema->view_id, e->hash, e->key, &row);
+            ldr_latest_publish(g->s->table, e->view->schema->view_id, e->hash, e->key, &row);
     }
 }
 
 void ldr_group_forget(struct ldr_group *g)
 {
     for (size_t i = 0; i < g->nentities; i++)
-        ldr_table_forget(g->s->table, g->entities[i]->view->schema->view_id, g->entities[i]->hash,
-                         g->entities[i]->key);
+        ldr_latest_forget(g->s->table, g->entities[i]->view->schema->view_id, g->entities[i]->hash,
+                          g->entities[i]->key);
 }

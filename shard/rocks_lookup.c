@@ -79,7 +79,7 @@ int ldr_group_load_latest(struct ldr_group *g, struct ldr_err *err)
         struct ldr_group_entity *e = g->entities[i];
         struct ldr_latest_row row;
         size_t at = g->rows.n;
-        rc = ldr_table_get(g->s->table, e->view->schema->view_id, e->hash, e->key, &g->rows, &row, NULL);
+        rc = ldr_latest_get(g->s->table, e->view->schema->view_id, e->hash, e->key, &g->rows, &row, NULL);
         if (rc == 1) {
             e->stored = true;
             e->now.event_us = row.event_us;

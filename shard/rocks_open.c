@@ -46,7 +46,7 @@ static int shard_create(const struct ldr_shard_opts *o, struct ldr_shard **out)
     if (rc == 0)
         rc = ldr_tombs_create(&s->tombs);
     if (rc == 0)
-        rc = ldr_table_create(s->opts.latest_bytes, &s->table);
+        rc = ldr_latest_create(s->opts.latest_bytes, &s->table);
     if (rc == 0)
         rc = ldr_write_queue_create(&s->queue);
     return rc;
@@ -57,7 +57,7 @@ static void shard_destroy(struct ldr_shard *s)
 {
     ldr_options_destroy(s);
     ldr_write_queue_destroy(s->queue);
-    ldr_table_destroy(s->table);
+    ldr_latest_destroy(s->table);
     ldr_tombs_destroy(s->tombs);
     ldr_views_close(s);
     pthread_mutex_destroy(&s->views_mu);

@@ -99,7 +99,7 @@ static int take_value(struct ldr_shard *s, const struct ldr_view *v, const struc
     int rc = ldr_latest_verify(v, ldr_slice(bytes, n), &row, err);
     if (rc)
         return rc;
-    ldr_table_fill(s->table, p->view, p->hash, p->key, &row, version);
+    ldr_latest_fill(s->table, p->view, p->hash, p->key, &row, version);
     rc = ldr_buf_put(scratch, row.row.p, row.row.n);
     if (rc)
         return scratch_fail(err, rc);
@@ -139,7 +139,7 @@ int ldr_shard_latest(struct ldr_shard *s, const struct ldr_point *p, struct ldr_
     int rc = point_check(s, p, err);
     if (rc)
         return rc;
-    rc = ldr_table_get(s->table, p->view, p->hash, p->key, scratch, &row, &version);
+    rc = ldr_latest_get(s->table, p->view, p->hash, p->key, scratch, &row, &version);
     if (rc < 0)
         return scratch_fail(err, rc);
     if (rc == 0)
@@ -249,9 +249,9 @@ static int hits(struct ldr_shard *s, const struct ldr_point *p, size_t from, siz
                 size_t n, struct ldr_err *err)
 {
     for (size_t i = from; i < to; i++)
-        ldr_table_prefetch(s->table, p[i].view, p[i].hash);
+        ldr_latest_prefetch(s->table, p[i].view, p[i].hash);
     for (size_t i = from; i < to; i++)
-        ldr_table_prefetch_row(s->table, p[i].view, p[i].hash);
+        ldr_latest_prefetch_row(s->table, p[i].view, p[i].hash);
     for (size_t i = from; i < to; i++) {
         struct ldr_latest_row row;
         uint64_t version;
@@ -259,7 +259,7 @@ static int hits(struct ldr_shard *s, const struct ldr_point *p, size_t from, siz
         int rc = point_check(s, &p[i], err);
         if (rc)
             return rc;
-        rc = ldr_table_get(s->table, p[i].view, p[i].hash, p[i].key, scratch, &row, &version);
+        rc = ldr_latest_get(s->table, p[i].view, p[i].hash, p[i].key, scratch, &row, &version);
         if (rc < 0)
             return scratch_fail(err, rc);
         if (rc == 1) {
@@ -300,7 +300,7 @@ static int asof_from_table(struct ldr_shard *s, const struct ldr_point *p, const
     struct ldr_latest_row row;
     uint64_t version;
     size_t before = scratch->n;
-    int rc = ldr_table_get(s->table, p->view, p->hash, p->key, scratch, &row, &version);
+    int rc = ldr_latest_get(s->table, p->view, p->hash, p->key, scratch, &row, &version);
     if (rc < 0)
         return scratch_fail(err, rc);
     if (rc == 0)

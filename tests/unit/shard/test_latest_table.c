@@ -31,7 +31,7 @@ static void publish(struct ldr_latest_table *t, unsigned i, int64_t event, const
 {
     struct entity e = entity(i);
     struct ldr_latest_row row = {event, event + 1, event & 1, ldr_slice(bytes, n)};
-    ldr_table_publish(t, VIEW, e.hash, KEY(e), &row);
+    ldr_latest_publish(t, VIEW, e.hash, KEY(e), &row);
 }
 
 /* Event time of what the table has; -1 = miss. Checks the bytes. */
@@ -43,7 +43,7 @@ static int64_t look(struct ldr_latest_table *t, unsigned i, uint64_t *version)
     uint64_t v;
     ldr_buf_init(&b, NULL, 0);
     ldr_buf_puts(&b, "before"); /* appended, not overwritten */
-    int rc = ldr_table_get(t, VIEW, e.hash, KEY(e), &b, &row, version ? version : &v);
+    int rc = ldr_latest_get(t, VIEW, e.hash, KEY(e), &b, &row, version ? version : &v);
     assert_true(rc == 0 || rc == 1);
     if (rc) {
         assert_ptr_equal(row.row.p, b.p + 6);
@@ -69,7 +69,7 @@ static void rows_come_back_as_they_went_in(void **state)
 {
     (void)state;
     struct ldr_latest_table *t;
-    assert_int_equal(ldr_table_create(16 << 20, &t), 0);
+    assert_int_equal(ldr_latest_create(16 << 20, &t), 0);
     for (unsigned i = 0; i < 20000; i++)
         publish(t, i, i, letters(i, i % 50), i % 50);
     for (unsigned i = 0; i < 20000; i++)
@@ -79,23 +79,23 @@ static void rows_come_back_as_they_went_in(void **state)
         publish(t, i, i + 30000, letters(i + 30000, i % 7 * 40), i % 7 * 40);
     for (unsigned i = 0; i < 20000; i++)
         assert_int_equal(look(t, i, NULL), i % 3 ? i : i + 30000);
-    struct ldr_table_stats st;
-    ldr_table_stats(t, &st);
+    struct ldr_latest_stats st;
+    ldr_latest_stats(t, &st);
     assert_int_equal(st.rows, 20000);
     assert_int_equal(st.hits, 40000);
     assert_int_equal(st.misses, 1);
     for (unsigned i = 0; i < 20000; i += 2) {
         struct entity e = entity(i);
-        ldr_table_forget(t, VIEW, e.hash, KEY(e));
+        ldr_latest_forget(t, VIEW, e.hash, KEY(e));
     }
     for (unsigned i = 0; i < 20000; i++)
         assert_int_equal(look(t, i, NULL), i % 2 == 0 ? (int64_t)-1 : (int64_t)(i % 3 ? i : i + 30000));
-    ldr_table_forget_view(t, VIEW + 1);
+    ldr_latest_forget_view(t, VIEW + 1);
     assert_int_not_equal(look(t, 1, NULL), -1);
-    ldr_table_forget_view(t, VIEW);
-    ldr_table_stats(t, &st);
+    ldr_latest_forget_view(t, VIEW);
+    ldr_latest_stats(t, &st);
     assert_int_equal(st.rows, 0);
-    ldr_table_destroy(t);
+    ldr_latest_destroy(t);
 }
 
 static void the_budget_holds_and_used_rows_stay(void **state)
@@ -104,14 +104,14 @@ static void the_budget_holds_and_used_rows_stay(void **state)
     static const size_t budgets[] = {1 << 10, 64 << 10, 1 << 20};
     for (size_t k = 0; k < 3; k++) {
         struct ldr_latest_table *t;
-        struct ldr_table_stats st;
-        assert_int_equal(ldr_table_create(budgets[k], &t), 0);
+        struct ldr_latest_stats st;
+        assert_int_equal(ldr_latest_create(budgets[k], &t), 0);
         for (unsigned i = 0; i < 50000; i++) {
             publish(t, i, i, letters(i, 100), 100);
             int64_t got = look(t, i, NULL);
             assert_true(got == i || got == -1);
         }
-        ldr_table_stats(t, &st);
+        ldr_latest_stats(t, &st);
         /* slots of empty stripes count, whatever the budget */
         assert_true(st.bytes <= budgets[k] || st.rows == 0);
         if (budgets[k] >= 1 << 20)
@@ -119,16 +119,16 @@ static void the_budget_holds_and_used_rows_stay(void **state)
         publish(t, 1, 1, letters(1, 60000), 60000); /* too large for its stripe: simply not kept */
         if (budgets[k] < 4 << 20)
             assert_int_equal(look(t, 1, NULL), -1);
-        ldr_table_destroy(t);
+        ldr_latest_destroy(t);
     }
     struct ldr_latest_table *t;
-    assert_int_equal(ldr_table_create(1 << 20, &t), 0);
+    assert_int_equal(ldr_latest_create(1 << 20, &t), 0);
     publish(t, 77, 7, letters(7, 50), 50);
     for (unsigned i = 1000; i < 60000; i++) { /* one row is read all the time, the others never */
         publish(t, i, i, letters(i, 50), 50);
         assert_int_equal(look(t, 77, NULL), 7);
     }
-    ldr_table_destroy(t);
+    ldr_latest_destroy(t);
 }
 
 static void a_fill_never_overwrites_what_a_writer_did(void **state)
@@ -138,24 +138,24 @@ static void a_fill_never_overwrites_what_a_writer_did(void **state)
     uint64_t version;
     struct entity e = entity(1);
     struct ldr_latest_row old = {2, 3, false, ldr_slice("cc", 2)};
-    assert_int_equal(ldr_table_create(1 << 20, &t), 0);
+    assert_int_equal(ldr_latest_create(1 << 20, &t), 0);
     assert_int_equal(look(t, 1, &version), -1);
     publish(t, 1, 4, letters(4, 2), 2);
-    ldr_table_fill(t, VIEW, e.hash, KEY(e), &old, version);
+    ldr_latest_fill(t, VIEW, e.hash, KEY(e), &old, version);
     assert_int_equal(look(t, 1, NULL), 4);
     struct entity f = entity(2);
     assert_int_equal(look(t, 2, &version), -1);
-    ldr_table_forget(t, VIEW, f.hash, KEY(f)); /* erased meanwhile */
-    ldr_table_fill(t, VIEW, f.hash, KEY(f), &old, version);
+    ldr_latest_forget(t, VIEW, f.hash, KEY(f)); /* erased meanwhile */
+    ldr_latest_fill(t, VIEW, f.hash, KEY(f), &old, version);
     assert_int_equal(look(t, 2, NULL), -1);
     assert_int_equal(look(t, 2, &version), -1);
-    ldr_table_forget_view(t, VIEW + 3); /* any view: the fill might be of it */
-    ldr_table_fill(t, VIEW, f.hash, KEY(f), &old, version);
+    ldr_latest_forget_view(t, VIEW + 3); /* any view: the fill might be of it */
+    ldr_latest_fill(t, VIEW, f.hash, KEY(f), &old, version);
     assert_int_equal(look(t, 2, NULL), -1);
     assert_int_equal(look(t, 2, &version), -1);
-    ldr_table_fill(t, VIEW, f.hash, KEY(f), &old, version);
+    ldr_latest_fill(t, VIEW, f.hash, KEY(f), &old, version);
     assert_int_equal(look(t, 2, NULL), 2);
-    ldr_table_destroy(t);
+    ldr_latest_destroy(t);
 }
 
 #define THREADS 4
@@ -175,7 +175,7 @@ static void *writer(void *arg)
             memset(text, 'a' + (int)(event % 26), sizeof text);
             if (event % 50 == 49 && i % 10 == 0) {
                 struct entity e = entity(200 + i);
-                ldr_table_forget(r->t, VIEW, e.hash, KEY(e));
+                ldr_latest_forget(r->t, VIEW, e.hash, KEY(e));
             } else {
                 publish(r->t, 200 + i, event, text, (size_t)(event % 120));
             }
@@ -190,8 +190,8 @@ static void *reader(void *arg)
     while (!atomic_load(r->stop))
         for (unsigned i = 0; i < 100; i++) {
             struct entity e = entity(200 + i);
-            ldr_table_prefetch(r->t, VIEW, e.hash);
-            ldr_table_prefetch_row(r->t, VIEW, e.hash);
+            ldr_latest_prefetch(r->t, VIEW, e.hash);
+            ldr_latest_prefetch_row(r->t, VIEW, e.hash);
             int64_t event = look(r->t, 200 + i, NULL);
             if (event >= 0) {
                 assert_true(event >= seen[i]);
@@ -208,7 +208,7 @@ static void threads_see_whole_rows(void **state)
     atomic_bool stop = false;
     pthread_t th[THREADS];
     struct race r[THREADS];
-    assert_int_equal(ldr_table_create(256 << 10, &t), 0);
+    assert_int_equal(ldr_latest_create(256 << 10, &t), 0);
     for (unsigned i = 0; i < THREADS; i++) {
         r[i] = (struct race){t, i, &stop};
         assert_int_equal(pthread_create(&th[i], NULL, i < 2 ? writer : reader, &r[i]), 0);
@@ -218,7 +218,7 @@ static void threads_see_whole_rows(void **state)
             atomic_store(&stop, true);
         pthread_join(th[i], NULL);
     }
-    ldr_table_destroy(t);
+    ldr_latest_destroy(t);
 }
 
 int main(void)
