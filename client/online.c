@@ -231,9 +231,9 @@ static void fill_found(struct ldr_rows *r, const struct question *q, const struc
     bool old = a->event_us < ldr_asof_floor(&age);
     r->times[(size_t)at->row * q->plan->nviews + at->view] =
         (struct ldr_row_times){a->event_us, a->created_us, true};
+    struct ldr_value value = {0};
     for (uint32_t i = 0; i < v->ncols; i++) {
         struct ldr_datum *d = &cells[v->cols[i]];
-        struct ldr_value value;
         enum ldr_cell cell = ldr_row_get(s, a->row, v->slots[i], &value);
         ldr_value_datum(&value, d);
         if (cell == LDR_CELL_ABSENT)
