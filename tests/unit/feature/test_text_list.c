@@ -128,6 +128,7 @@ static void bad_strings(void **state)
     assert_refused(LDR_STRING, "[\"\\ud83d\"]", "low surrogate");
     assert_refused(LDR_STRING, "[\"\\ud83d\\n\"]", "low surrogate");
     assert_refused(LDR_STRING, "[\"\\ud83d\\ud83d\"]", "low surrogate");
+    assert_refused(LDR_STRING, "[\"\\ud83d\\ue000\"]", "low surrogate");
     assert_refused(LDR_STRING, "[\"\\udc3e\"]", "high surrogate");
     assert_refused(LDR_STRING, "[\"a\nb\"]", "control characters");
     assert_refused(LDR_STRING, "[\"\xff\"]", "UTF-8");
@@ -177,6 +178,43 @@ static void only_one_flat_array(void **state)
     assert_refused(LDR_STRING, "[[\"a\"]]", "expected list<string>");
 }
 
+/* The last and first code points of each length in UTF-8. */
+static void escapes_at_the_edges_of_utf8(void **state)
+{
+    struct ldr_value v, e;
+    struct ldr_list_iter it;
+    (void)state;
+    assert_int_equal(
+        ldr_value_parse(
+            LDR_LIST | LDR_STRING,
+            ldr_slice_str("[\"\\u007f\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\udfff\"]"), &arena,
+            &v, NULL),
+        0);
+    ldr_list_iter_init(&it, &v);
+    assert_true(ldr_list_iter_next(&it, &e));
+    assert_true(ldr_slice_eq(
+        e.s, ldr_slice_str("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")));
+}
+
+/* Empty strings pack to more bytes than their text: three there, four here. */
+static void packed_longer_than_text(void **state)
+{
+    enum { N = 100000 };
+    struct ldr_value v;
+    char *text = malloc(3 * N + 1);
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < N; i++)
+        memcpy(text + 3 * i, ",\"\"", 3);
+    text[0] = '[';
+    text[3 * N] = ']';
+    assert_int_equal(ldr_value_parse(LDR_LIST | LDR_STRING, ldr_slice(text, 3 * N + 1), &arena, &v, NULL), 0);
+    assert_int_equal(v.count, N);
+    assert_int_equal(v.s.n, 4 * N);
+    assert_int_equal(ldr_list_check(v.type, v.count, v.s), 0);
+    free(text);
+}
+
 /* As many elements as there may be, and one more. */
 static void limits(void **state)
 {
@@ -214,6 +252,8 @@ int main(void)
         cmocka_unit_test(times_and_bytes),
         cmocka_unit_test(nulls_are_refused),
         cmocka_unit_test(only_one_flat_array),
+        cmocka_unit_test(escapes_at_the_edges_of_utf8),
+        cmocka_unit_test(packed_longer_than_text),
         cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
