@@ -256,3 +256,34 @@ int ldr_delete(struct ldr_store *s, const char *kind, const char *name, struct l
     ldr_buf_close(&command);
     return rc;
 }
+
+int ldr_definitions_store(const char *dir, char *out, size_t n, struct ldr_err *err)
+{
+    ldr_err_clear(err);
+    struct ldr_arena a;
+    struct ldr_def_file *files;
+    uint32_t nfiles;
+    const char *store;
+    struct ldr_problems problems;
+    ldr_arena_init(&a, NULL, 0);
+    int rc = ldr_defs_dir_read(&a, dir, &files, &nfiles, err);
+    if (rc == LDR_E_INVALID) /* no folder, no files */
+        rc = LDR_E_NOT_FOUND;
+    if (!rc) {
+        rc = ldr_defs_store(&a, files, nfiles, &store, &problems);
+        if (rc == LDR_E_NOT_FOUND)
+            ldr_fail(err, rc, "the definitions in %s name no store", dir);
+        else if (rc == LDR_E_INVALID)
+            rc = refuse_definitions(&problems, NULL, err);
+        else if (rc)
+            ldr_fail(err, rc, "the definitions in %s cannot be read: %s", dir, ldr_code_text(rc));
+        else if (strlen(store) >= n)
+            rc = ldr_fail(err, LDR_E_TOO_BIG, "the store named in %s is longer than %zu bytes", dir, n);
+        else
+            memcpy(out, store, strlen(store) + 1);
+    } else if (err) {
+        err->code = rc;
+    }
+    ldr_arena_close(&a);
+    return rc;
+}

@@ -15,11 +15,10 @@ enum ldr_kind {
     LDR_KIND_SERVICE,
     LDR_KIND_PROJECT
 };
-const char *ldr_kind_name(
-    enum ldr_kind k); /* "entity", "source", "feature view", "feature", "feature service", "project" */
-int ldr_kind_parse(
-    const char *text,
-    enum ldr_kind *k); /* "entities", "entity", "feature-views", "feature-view" ...; LDR_E_INVALID */
+/* "entity", "source", "feature view", "feature", "feature service", "project" */
+const char *ldr_kind_name(enum ldr_kind k);
+/* "entities", "entity", "feature-views", "feature_view", "views" ...; LDR_E_INVALID */
+int ldr_kind_parse(const char *text, enum ldr_kind *k);
 
 struct ldr_tag {
     const char *key, *value;
@@ -120,14 +119,19 @@ struct ldr_registry;
 int ldr_defs_load(struct ldr_arena *a, const struct ldr_def_file *files, uint32_t nfiles,
                   const struct ldr_registry *known, struct ldr_defs **out, struct ldr_problems *problems);
 
+/* The `store:` that the files name, into the arena; nothing else in them matters. LDR_E_NOT_FOUND when none
+ * does; LDR_E_INVALID with problems when none does and some are not YAML; LDR_E_NOMEM. */
+int ldr_defs_store(struct ldr_arena *a, const struct ldr_def_file *files, uint32_t nfiles, const char **store,
+                   struct ldr_problems *problems);
+
 /* ---- The state machine ---- */
 
 int ldr_registry_create(const struct ldr_heap *heap, struct ldr_registry **out); /* version 0, empty */
 void ldr_registry_destroy(struct ldr_registry *r);
-uint64_t ldr_registry_version(
-    const struct ldr_registry *r); /* rises by one with each command that changed something */
-uint64_t
-ldr_registry_hash(const struct ldr_registry *r); /* of the snapshot bytes: equal states, equal hash */
+/* Rises by one with each command that changed something, ldr_command_materialized among them. */
+uint64_t ldr_registry_version(const struct ldr_registry *r);
+/* Of what a snapshot holds: equal states, equal hash. Takes no memory. */
+uint64_t ldr_registry_hash(const struct ldr_registry *r);
 
 enum ldr_change_op { LDR_CHANGE_ADD = 1, LDR_CHANGE_UPDATE, LDR_CHANGE_REMOVE };
 struct ldr_change_line {
@@ -145,10 +149,10 @@ struct ldr_plan {
     uint64_t version; /* of the registry it was made against */
     struct ldr_change *changes;
     uint32_t nchanges;
-    struct ldr_problems
-        problems; /* incompatible changes, each with the reason and the way out; apply would refuse */
-    const char *
-        *kept; /* "feature view weather": in the registry, not in the files; apply leaves them alone */
+    /* incompatible changes, each with the reason and the way out; apply would refuse */
+    struct ldr_problems problems;
+    /* "feature view weather": in the registry, not in the files; apply leaves them alone */
+    const char **kept;
     uint32_t nkept;
 };
 /* What apply would do. 0, also when there are problems. Things that only the registry has are kept (deleting
@@ -161,15 +165,18 @@ int ldr_registry_plan(const struct ldr_registry *r, const struct ldr_defs *d, st
  * compare-and-set. */
 #define LDR_VERSION_ANY UINT64_MAX
 int ldr_command_apply(const struct ldr_defs *d, uint64_t expect_version, struct ldr_buf *out);
-int ldr_command_delete(enum ldr_kind kind, const char *name, uint64_t expect_version,
-                       struct ldr_buf *out); /* feature: "view:feature" */
-/* Records that sources of a view were materialized up to (and with) end_us, by a read of [start, end]. */
+/* Feature names: "view:feature". LDR_E_INVALID for projects. */
+int ldr_command_delete(enum ldr_kind kind, const char *name, uint64_t expect_version, struct ldr_buf *out);
+/* Records that sources of a view were materialized up to (and with) end_us, by a read of [start, end]. Only
+ * the furthest end is kept; it is forgotten when the view gets another source. LDR_E_INVALID for times out of
+ * range. */
 int ldr_command_materialized(const char *view, int64_t start_us, int64_t end_us, struct ldr_buf *out);
 
 /* Applies one command at now_us: all or nothing. On success fills `events` (may be NULL) with encoded events,
  * 0 also when nothing changed. LDR_E_CONFLICT (version), LDR_E_REFUSED (incompatible, or something depends on
- * it: the message names all of it), LDR_E_NOT_FOUND, LDR_E_CORRUPT (not a command), LDR_E_NOMEM; the state is
- * then unchanged. Deterministic: same commands and times, same state, same hash. */
+ * it: the message names all of it), LDR_E_NOT_FOUND, LDR_E_CORRUPT (not a command), LDR_E_FORMAT (a newer
+ * one), LDR_E_TOO_BIG, LDR_E_NOMEM; the state is then unchanged. Deterministic: same commands and times, same
+ * state, same hash. */
 int ldr_registry_step(struct ldr_registry *r, struct ldr_slice command, int64_t now_us,
                       struct ldr_buf *events, struct ldr_err *err);
 /* What a successful step changed, out of the bytes it put into `events` (one step's, or several one after
@@ -182,14 +189,14 @@ struct ldr_event {
     uint32_t id;      /* of the thing, 0 for the project */
     const char *name; /* "" for the project */
 };
-int ldr_events_read(struct ldr_slice events, struct ldr_arena *a, struct ldr_event **out,
-                    uint32_t *n); /* LDR_E_CORRUPT, _NOMEM */
+/* LDR_E_CORRUPT, LDR_E_NOMEM */
+int ldr_events_read(struct ldr_slice events, struct ldr_arena *a, struct ldr_event **out, uint32_t *n);
 int ldr_registry_snapshot(const struct ldr_registry *r, struct ldr_buf *out);
-int ldr_registry_restore(const struct ldr_heap *heap, struct ldr_slice snapshot,
-                         struct ldr_registry **out); /* LDR_E_CORRUPT, _FORMAT */
+/* LDR_E_CORRUPT, LDR_E_FORMAT (a newer one), LDR_E_NOMEM */
+int ldr_registry_restore(const struct ldr_heap *heap, struct ldr_slice snapshot, struct ldr_registry **out);
 
 /* ---- Reading. Pointers stay valid until the next step or destroy. version 0 = today; else the newest
- * definition at or before that registry version. NULL when there is none. ---- */
+ * definition at or before that registry version. NULL when it did not exist then, or was deleted. ---- */
 const struct ldr_entity_def *ldr_registry_entity(const struct ldr_registry *r, const char *name,
                                                  uint64_t version);
 const struct ldr_source_def *ldr_registry_source(const struct ldr_registry *r, const char *name,
@@ -226,8 +233,9 @@ int ldr_registry_lineage(const struct ldr_registry *r, enum ldr_kind kind, const
                          uint32_t *ndown);
 
 struct ldr_search {
-    const char *
-        text; /* words; every one must match name, description, tags or owner, case-insensitively; "" = all */
+    /* Words; every one must match name, description, tags or owner, case-insensitively; "" = all. A feature
+     * is found by the name of its view too, and has the view's owner when it names none. */
+    const char *text;
     const char *owner;               /* NULL = any */
     const char *tag_key, *tag_value; /* NULL = any; value NULL = any value */
     bool pii_only;
