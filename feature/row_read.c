@@ -83,12 +83,18 @@ int ldr_row_verify(const struct ldr_schema *s, struct ldr_slice row)
 static bool canonical(const struct ldr_value *v)
 {
     if (v->type == LDR_FLOAT64) {
-        double c = ldr_f64_canonical(v->f64);
-        return memcmp(&c, &v->f64, sizeof c) == 0;
+        double one = ldr_f64_canonical(v->f64);
+        uint64_t stored, want;
+        memcpy(&stored, &v->f64, sizeof stored);
+        memcpy(&want, &one, sizeof want);
+        return stored == want;
     }
     if (v->type == LDR_FLOAT32) {
-        float c = ldr_f32_canonical(v->f32);
-        return memcmp(&c, &v->f32, sizeof c) == 0;
+        float one = ldr_f32_canonical(v->f32);
+        uint32_t stored, want;
+        memcpy(&stored, &v->f32, sizeof stored);
+        memcpy(&want, &one, sizeof want);
+        return stored == want;
     }
     if (v->type != (LDR_LIST | LDR_FLOAT32) && v->type != (LDR_LIST | LDR_FLOAT64))
         return true;

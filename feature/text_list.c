@@ -238,7 +238,7 @@ static struct ldr_slice bare_token(struct reader *r)
 static int variable_element(struct reader *r)
 {
     uint8_t *at = r->out + r->n + 4;
-    size_t n;
+    size_t n = 0;
     int rc;
     if (r->p == r->end || *r->p != '"')
         return refuse(r, element_expected(r->element));
@@ -309,7 +309,7 @@ int ldr_text_list(unsigned type, struct ldr_slice text, struct ldr_arena *a, str
                   const char **why)
 {
     /* Escapes of six bytes for one: the longest text of a list that may be stored. */
-    if (text.n > 8u * LDR_VALUE_MAX)
+    if (text.n > (size_t)LDR_VALUE_MAX * 8)
         return ldr_text_refuse(why, LDR_E_TOO_BIG, "expected a list of at most 16 MiB");
     struct reader r = {.p = text.p, .end = text.n ? text.p + text.n : text.p, .type = type, .why = why};
     r.element = ldr_type_element(type);
