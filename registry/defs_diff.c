@@ -214,23 +214,23 @@ static int text_cmp(const void *a, const void *b)
 
 static const char **item_texts(struct diff *d, const struct ldr_service_def *s)
 {
-    const char **list = ldr_arena_calloc(d->a, s && s->nitems ? s->nitems : 1, sizeof *list);
+    const char **list = ldr_arena_calloc(d->a, s->nitems, sizeof *list);
     if (!list)
         d->nomem = true;
-    for (uint32_t i = 0; s && list && i < s->nitems; i++)
+    for (uint32_t i = 0; list && i < s->nitems; i++)
         list[i] = kept(d, ldr_item_text(d->a, &s->items[i]));
     return list;
 }
 
-/* Those of s's items that the sorted list has too, in declared order. */
-static const char *common_text(struct diff *d, const struct ldr_service_def *s, const char *const *sorted,
-                               uint32_t n)
+/* Items in declared order; only those that the sorted list has too, when there is one. */
+static const char *list_text(struct diff *d, const struct ldr_service_def *s, const char *const *sorted,
+                             uint32_t n)
 {
     struct ldr_buf b;
     ldr_buf_init(&b, d->a->heap, 0);
     for (uint32_t i = 0; s && i < s->nitems; i++) {
         const char *item = kept(d, ldr_item_text(d->a, &s->items[i]));
-        if (n && bsearch(&item, sorted, n, sizeof *sorted, text_cmp))
+        if (!sorted || (n && bsearch(&item, sorted, n, sizeof *sorted, text_cmp)))
             ldr_buf_printf(&b, "%s%s", b.n ? ", " : "", item);
     }
     const char *text = b.err ? NULL : b.n ? ldr_arena_strndup(d->a, (const char *)b.p, b.n) : "";
@@ -241,14 +241,17 @@ static const char *common_text(struct diff *d, const struct ldr_service_def *s, 
 static void service_lines(struct diff *d, const struct ldr_service_def *from,
                           const struct ldr_service_def *to)
 {
-    uint32_t nfrom = from ? from->nitems : 0, nto = to ? to->nitems : 0;
+    if (!from || !to) {
+        line(d, "features", list_text(d, from, NULL, 0), list_text(d, to, NULL, 0));
+        return;
+    }
     const char **x = item_texts(d, from), **y = item_texts(d, to);
     if (d->nomem)
         return;
-    qsort(x, nfrom, sizeof *x, text_cmp);
-    qsort(y, nto, sizeof *y, text_cmp);
-    for (uint32_t i = 0, j = 0; i < nfrom || j < nto;) {
-        int c = i == nfrom ? 1 : j == nto ? -1 : strcmp(x[i], y[j]);
+    qsort(x, from->nitems, sizeof *x, text_cmp);
+    qsort(y, to->nitems, sizeof *y, text_cmp);
+    for (uint32_t i = 0, j = 0; i < from->nitems || j < to->nitems;) {
+        int c = i == from->nitems ? 1 : j == to->nitems ? -1 : strcmp(x[i], y[j]);
         const char *item = c <= 0 ? x[i] : y[j];
         if (c != 0)
             line(d, kept(d, ldr_arena_printf(d->a, "features.%s", item)), c < 0 ? item : "",
@@ -257,7 +260,7 @@ static void service_lines(struct diff *d, const struct ldr_service_def *from,
         j += c >= 0;
     }
     /* What both have, in another order: it is the order of the output columns. */
-    line(d, "features", common_text(d, from, y, nto), common_text(d, to, x, nfrom));
+    line(d, "features", list_text(d, from, y, to->nitems), list_text(d, to, x, from->nitems));
 }
 
 int ldr_def_diff(struct ldr_arena *a, enum ldr_kind kind, const struct ldr_about *from,

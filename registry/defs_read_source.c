@@ -142,6 +142,9 @@ static void read_file_source(struct ldr_reader *r, const struct ldr_node *node,
     s->path = path[0] ? ldr_source_path(r->a, node->pos.file, path) : "";
     if (!s->path)
         r->problems->err = LDR_E_NOMEM;
+    else if (!ldr_text_valid(ldr_slice_str(s->path))) /* by way of the folder that the file lies in */
+        ldr_problem_add(r->problems, v[PATH]->pos,
+                        "found a path that is not UTF-8 or over %d bytes with its folder", LDR_TEXT_MAX);
     s->format = ldr_read_choice(r, v[FORMAT], "csv, ndjson or parquet", formats, 3);
     if (v[FORMAT] || !path[0])
         return;

@@ -1,7 +1,7 @@
 /* "did you mean": the nearest of some offered words. */
 #ifndef LDR_REGISTRY_SUGGEST_H
 #define LDR_REGISTRY_SUGGEST_H
-#include "registry/registry.h"
+#include "base/base.h"
 
 struct ldr_suggest {
     struct ldr_slice word;

@@ -23,22 +23,22 @@ static void put_short(struct ldr_buf *b, const char *value)
     ldr_buf_puts(b, "...");
 }
 
-/* "ttl 1d -> 2d", "+feature visib", "-tags.tier", "description changed" */
+/* "ttl 1d -> 2d", "+feature visib", "-tags.tier gold", "description changed" */
 static void put_part(struct ldr_buf *b, enum ldr_kind kind, const struct ldr_change_line *l)
 {
-    static const char group[] = "features.";
-    const char *field = l->field;
-    bool one = strncmp(field, group, sizeof group - 1) == 0;
-    if (one)
+    static const char group[] = "features.", prose[] = "description";
+    const char *field = l->field, sign = l->from[0] ? '-' : '+';
+    bool member = strncmp(field, group, sizeof group - 1) == 0;
+    if (member)
         field += sizeof group - 1;
-    const char *noun = one && (kind == LDR_KIND_SERVICE || !strchr(field, '.')) ? "feature " : "";
+    bool whole = member && (kind == LDR_KIND_SERVICE || !strchr(field, '.')); /* a feature comes or goes */
     size_t n = strlen(field);
-    if (one && (kind == LDR_KIND_SERVICE || !strchr(field, '.')))
-        ldr_buf_printf(b, "%c%s%s", l->from[0] ? '-' : '+', noun, field);
-    else if (n >= 11 && strcmp(field + n - 11, "description") == 0)
+    if (whole) {
+        ldr_buf_printf(b, "%cfeature %s", sign, field);
+    } else if (n >= sizeof prose - 1 && strcmp(field + n - (sizeof prose - 1), prose) == 0) {
         ldr_buf_printf(b, "%s changed", field);
-    else if (!l->from[0] || !l->to[0]) {
-        ldr_buf_printf(b, "%c%s ", l->from[0] ? '-' : '+', field);
+    } else if (!l->from[0] || !l->to[0]) {
+        ldr_buf_printf(b, "%c%s ", sign, field);
         put_short(b, l->from[0] ? l->from : l->to);
     } else {
         ldr_buf_printf(b, "%s ", field);
