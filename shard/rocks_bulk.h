@@ -4,6 +4,7 @@
  *   rocks_bulk_part.c    one run of buckets -> tables; entity by entity
  *   rocks_bulk_group.c   facts of one entity and event time: repetitions, ties, what is stored already
  *   rocks_bulk_out.c     the files: tables, and batches for what cannot go in by a table
+ *   rocks_bulk_tail.c    the ends of tables, which RocksDB changes when it takes them in
  *   rocks_bulk_intent.c  making it all visible at once, after a crash too
  *
  * Everything is first written to files under DIR/bulk/load and synced; then an intent record in the meta
@@ -163,6 +164,12 @@ int ldr_bulk_group(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n
 /* One fact that is new for certain, in key order. */
 int ldr_bulk_put_history(struct ldr_bulk_part *p, const struct ldr_fact *f,
                          const uint8_t trailer[LDR_HK_TRAILER], int64_t created_us);
+
+/* ---- rocks_bulk_tail.c ---- */
+int ldr_bulk_tails_save(const struct ldr_bulk_plan *plan, const char *dir, struct ldr_err *err); /* durably */
+/* Only of tables for which waits says so: they are there, and not taken in. */
+int ldr_bulk_tails_restore(const struct ldr_bulk_plan *plan, const char *dir,
+                           bool (*waits)(void *ctx, const char *path), void *ctx, struct ldr_err *err);
 
 /* ---- rocks_bulk_intent.c ---- */
 /* Makes the plan count and takes its files in; `forget` is called when readers are shut out. The files must

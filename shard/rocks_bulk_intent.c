@@ -151,6 +151,13 @@ static bool is_live(const struct inodes *live, const struct stat *st)
     return false;
 }
 
+/* The table is still to be taken in. A path that cannot be looked at waits too: taking it in will tell. */
+static bool waits(void *ctx, const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? !is_live(ctx, &st) : errno != ENOENT;
+}
+
 struct paths {
     char **list;
     size_t n, cap;
@@ -163,30 +170,8 @@ static void paths_close(struct paths *p)
     ldr_release(NULL, p->list);
 }
 
-/* Adds the table's path unless it is in already. */
-static int add_waiting(struct paths *p, const char *dir, const char *name, const struct inodes *live,
-                       struct ldr_err *err)
-{
-    struct stat st;
-    char *path = ldr_files_join(dir, name);
-    if (!path)
-        return ldr_fail(err, LDR_E_NOMEM, "finishing a load: out of memory");
-    if (stat(path, &st) != 0) {
-        int rc = errno == ENOENT ? 0 : ldr_files_fail(err, "looking at", path, errno);
-        ldr_release(NULL, path);
-        return rc;
-    }
-    if (is_live(live, &st)) {
-        ldr_release(NULL, path);
-        return 0;
-    }
-    LDR_ASSERT(p->n < p->cap);
-    p->list[p->n++] = path;
-    return 0;
-}
-
 static int list_waiting(const struct ldr_bulk_plan *plan, const char *dir, enum ldr_cf cf,
-                        const struct inodes *live, struct paths *out, struct ldr_err *err)
+                        struct inodes *live, struct paths *out, struct ldr_err *err)
 {
     for (uint32_t i = 0; i < plan->nparts; i++)
         out->cap += cf == LDR_CF_HISTORY ? plan->part[i].history : plan->part[i].latest;
@@ -198,16 +183,20 @@ static int list_waiting(const struct ldr_bulk_plan *plan, const char *dir, enum 
         for (uint32_t k = 0; k < n; k++) {
             char name[LDR_BULK_NAME];
             ldr_bulk_table_name(name, cf, i, k);
-            int rc = add_waiting(out, dir, name, live, err);
-            if (rc)
-                return rc;
+            char *path = ldr_files_join(dir, name);
+            if (!path)
+                return ldr_fail(err, LDR_E_NOMEM, "finishing a load: out of memory");
+            if (waits(live, path))
+                out->list[out->n++] = path;
+            else
+                ldr_release(NULL, path);
         }
     }
     return 0;
 }
 
 static int ingest(struct ldr_shard *s, const struct ldr_bulk_plan *plan, const char *dir, enum ldr_cf cf,
-                  const struct inodes *live, struct ldr_err *err)
+                  struct inodes *live, struct ldr_err *err)
 {
     struct paths waiting = {0};
     int rc = list_waiting(plan, dir, cf, live, &waiting, err);
@@ -233,7 +222,7 @@ static int fault(struct ldr_err *err, const char *where)
 
 /* With readers shut out: between these steps latest is not the best of history. */
 static int take_in(struct ldr_shard *s, const struct ldr_bulk_plan *plan, const char *dir,
-                   const struct inodes *live, struct ldr_err *err)
+                   struct inodes *live, struct ldr_err *err)
 {
     int rc = ingest(s, plan, dir, LDR_CF_HISTORY, live, err);
     if (rc)
@@ -247,11 +236,13 @@ static int take_in(struct ldr_shard *s, const struct ldr_bulk_plan *plan, const 
     return rc;
 }
 
-static int finish(struct ldr_shard *s, const struct ldr_bulk_plan *plan, const char *dir,
+static int finish(struct ldr_shard *s, const struct ldr_bulk_plan *plan, const char *dir, bool after_crash,
                   void (*forget)(void *ctx), void *ctx, struct ldr_err *err)
 {
     struct inodes live = {0};
     int rc = live_inodes(s, &live, err);
+    if (rc == 0 && after_crash)
+        rc = ldr_bulk_tails_restore(plan, dir, waits, &live, err);
     if (rc == 0) {
         pthread_rwlock_wrlock(&s->gate);
         rc = take_in(s, plan, dir, &live, err);
@@ -277,7 +268,7 @@ int ldr_bulk_commit(struct ldr_shard *s, const struct ldr_bulk_plan *plan, void 
         if (LDR_FAULT(bulk_after_intent))
             rc = fault(err, "bulk_after_intent");
         else
-            rc = finish(s, plan, dir, forget, ctx, err);
+            rc = finish(s, plan, dir, false, forget, ctx, err);
         if (rc) {
             if (err)
                 err->in_doubt = true;
@@ -317,7 +308,7 @@ int ldr_bulk_recover(struct ldr_shard *s, struct ldr_err *err)
     if (rc == 1) {
         ldr_logf(s->opts.log, LDR_LOG_INFO, "shard %u: finishing a load of view %u that was interrupted",
                  s->opts.id, plan.view);
-        rc = finish(s, &plan, dir, forget_nothing, NULL, err);
+        rc = finish(s, &plan, dir, true, forget_nothing, NULL, err);
         if (rc)
             ldr_fail_context(err, rc, "finishing an interrupted load");
         if (rc == LDR_E_NOT_FOUND) { /* a file that the record names */

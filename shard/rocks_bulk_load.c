@@ -171,6 +171,8 @@ static int commit(struct ldr_bulk *b, struct ldr_write_result *res, struct ldr_e
         plan.part[i].batch = b->parts[i].batches.fd_plus_1 != 0;
     }
     int rc = write_log(b, &res->seq, err);
+    if (rc == 0)
+        rc = ldr_bulk_tails_save(&plan, b->dir, err);
     if (rc == 0 && !b->s->opts.no_sync) {
         char *bulk = ldr_files_join(b->s->dir, "bulk");
         rc = bulk ? ldr_files_sync_dir(b->dir, err) : nomem(err);

@@ -1,5 +1,5 @@
-/* A plain list of facts that follows docs/semantics.md and shares no code with the shard: what loads, scans and sorted
- * reads are held against. Small domains, so that ties, repetitions and edges are all met. */
+/* A plain list of facts that follows docs/semantics.md and shares no code with the shard: what loads, scans
+ * and sorted reads are held against. Small domains, so that ties, repetitions and edges are all met. */
 #ifndef TESTS_SHARD_MODEL_H
 #define TESTS_SHARD_MODEL_H
 #include "tests/unit/shard/kit.h"
@@ -53,7 +53,8 @@ static inline void model_close(struct model *m)
 }
 
 /* Created times lie on both sides of event times. */
-static inline struct model_fact model_random(struct model *m, uint32_t events, uint32_t createds, uint32_t values)
+static inline struct model_fact model_random(struct model *m, uint32_t events, uint32_t createds,
+                                             uint32_t values)
 {
     return (struct model_fact){.entity = (int)model_rnd(m, (uint32_t)m->entities),
                                .event = model_rnd(m, events),
