@@ -56,12 +56,17 @@ static int answer(struct run *r, const struct ldr_probe *p, bool same, struct ld
     return rc;
 }
 
+static int unsorted(struct ldr_err *err)
+{
+    return ldr_fail(err, LDR_E_INVALID, "probes are not sorted");
+}
+
 static int check_probe(const struct ldr_shard *s, const struct ldr_probe *p, const struct ldr_probe *before,
                        bool *same, struct ldr_err *err)
 {
     *same = before && p->hash == before->hash && ldr_slice_eq(p->key, before->key);
     if (before && (*same ? p->t_us > before->t_us : ldr_probe_cmp(before, p) > 0))
-        return ldr_fail(err, LDR_E_INVALID, "probes are not sorted");
+        return unsorted(err);
     if (*same)
         return 0;
     if (p->key.n > LDR_KEY_MAX)
@@ -113,6 +118,8 @@ int ldr_shard_asof_sorted(struct ldr_shard *s, const struct ldr_snap *snap, uint
     int rc = ldr_view_need(s, view, &v, err);
     if (rc || n == 0)
         return rc;
+    if (probes[0].hash > probes[n - 1].hash) /* the others are checked on the way */
+        return unsorted(err);
     struct ldr_hash_range range;
     ldr_hash_range(&range, view, probes[0].hash, probes[n - 1].hash);
     rocksdb_readoptions_t *ro = ldr_walk_options(s, snap, LDR_CF_HISTORY, &range, n);
