@@ -319,8 +319,35 @@ void ldr_batch_put_latest(struct ldr_shard *s, rocksdb_writebatch_t *batch, stru
     put_parts(batch, s->cf[LDR_CF_LATEST], 1, keys, &lk.n, ldr_slice(head, sizeof head), f->row);
 }
 
+static int cmp_entities(const struct ldr_group_entity *a, const struct ldr_group_entity *b)
+{
+    if (a == b)
+        return 0;
+    uint32_t v = a->view->schema->view_id, w = b->view->schema->view_id;
+    if (v != w)
+        return v < w ? -1 : 1;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return ldr_slice_cmp(a->key, b->key);
+}
+static int by_entity(const void *a, const void *b)
+{
+    return cmp_entities(*(struct ldr_group_entity *const *)a, *(struct ldr_group_entity *const *)b);
+}
+/* Of one entity newest event first; at one event time any order will do. */
+static int by_history_key(const void *a, const void *b)
+{
+    const struct ldr_group_fact *x = *(struct ldr_group_fact *const *)a,
+                                *y = *(struct ldr_group_fact *const *)b;
+    int c = cmp_entities(x->entity, y->entity);
+    return c ? c : (x->f.event_us < y->f.event_us) - (x->f.event_us > y->f.event_us);
+}
+
 int ldr_group_batch(struct ldr_group *g, rocksdb_writebatch_t *batch, uint64_t *seq, struct ldr_err *err)
 {
+    /* In key order a memtable takes them much faster: each finds its place next to the one before. */
+    qsort(g->entities, g->nentities, sizeof(void *), by_entity);
+    qsort(g->facts, g->nfacts, sizeof(void *), by_history_key);
     for (size_t i = 0; i < g->nfacts; i++)
         if (g->facts[i]->dirty)
             ldr_batch_put_history(g->s, batch, g->facts[i]->entity->lk, &g->facts[i]->f);

@@ -23,7 +23,11 @@ static int shard_create(const struct ldr_shard_opts *o, struct ldr_shard **out)
         return LDR_E_NOMEM;
     s->lock_fd = -1;
     pthread_mutex_init(&s->write_mu, NULL);
-    pthread_rwlock_init(&s->gate, NULL);
+    pthread_rwlockattr_t attr; /* a steady stream of readers must not keep an ingest out for ever */
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&s->gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
     pthread_mutex_init(&s->views_mu, NULL);
     s->opts = *o;
     if (!s->opts.cache_bytes)

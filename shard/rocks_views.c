@@ -147,7 +147,7 @@ static int remember(struct ldr_shard *s, uint32_t view, uint32_t entity_id, stru
     size_t n = meta_key(key, view);
     ldr_put_le32(value, entity_id);
     pthread_mutex_lock(&s->write_mu);
-    int rc = ldr_write_admit(s, sizeof key, err);
+    int rc = ldr_write_admit(s, 0, err);
     if (rc == 0) {
         rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
         rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], key, n, (const char *)value, sizeof value);

@@ -108,6 +108,51 @@ static void a_removed_log_is_noticed(void **state)
     assert_non_null(strstr(k->err.message, "missing"));
 }
 
+static void a_log_removed_after_a_crash_is_noticed_too(void **state)
+{
+    struct kit *k = *state;
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        kit_open(k);
+        kit_put(k, "e", 1, 1, 1);
+        k->mono_ns += UINT64_C(6000000000); /* the marker is renewed while writing goes on */
+        kit_put(k, "e", 2, 2, 2);
+        kit_put(k, "e", 3, 3, 3);
+        _exit(0); /* and never closed */
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    shell("cp -r \"$D\" \"$D.copy\"", k->path);
+    kit_open(k);
+    assert_int_equal(kit_latest(k, "e"), 3);
+    ldr_shard_close(k->s);
+    k->s = NULL;
+    shell("rm -r \"$D\" && mv \"$D.copy\" \"$D\" && rm \"$D\"/db/*.log", k->path);
+    assert_int_equal(open_code(k), LDR_E_CORRUPT);
+}
+
+static void a_torn_end_of_the_log_is_what_a_crash_leaves(void **state)
+{
+    struct kit *k = *state;
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        kit_open(k);
+        for (int i = 0; i < 50; i++)
+            kit_put(k, "e", i, 1, i);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    shell("for f in \"$D\"/db/*.log; do truncate -s -3 \"$f\"; done", k->path);
+    kit_open(k); /* the last record, and no other, is gone */
+    assert_int_equal(kit_latest(k, "e"), 48);
+    assert_int_equal(kit_check(k).facts, 49);
+}
+
 static void a_removed_database_or_marker_is_noticed(void **state)
 {
     struct kit *k = *state;
@@ -349,6 +394,8 @@ int main(void)
         T(one_opener_at_a_time),
         T(an_interrupted_making_is_finished),
         T(a_removed_log_is_noticed),
+        T(a_log_removed_after_a_crash_is_noticed_too),
+        T(a_torn_end_of_the_log_is_what_a_crash_leaves),
         T(a_removed_database_or_marker_is_noticed),
         T(the_marker_refuses_damage_and_the_future),
         T(a_checkpoint_is_a_shard_of_its_own),

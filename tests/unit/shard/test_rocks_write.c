@@ -1,3 +1,8 @@
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "shard/shard_impl.h"
 #include "tests/unit/shard/kit.h"
 
 static int setup(void **state)
@@ -165,8 +170,11 @@ static void a_full_disk_refuses_writes_and_keeps_reading(void **state)
     assert_int_equal(ldr_shard_set_view(k->s, k->schema, KIT_ENTITY), 0);
     assert_int_equal(ldr_shard_write(k->s, &f, 1, &res, &k->err), LDR_E_NOSPACE);
     assert_false(k->err.in_doubt);
-    assert_int_equal(ldr_shard_erase(k->s, KIT_VIEW, KIT_ENTITY, f.key, 5, NULL, &k->err), LDR_E_NOSPACE);
     assert_int_equal(kit_latest(k, "e"), 1);
+    /* what makes room is still taken */
+    assert_int_equal(ldr_shard_erase(k->s, KIT_VIEW, KIT_ENTITY, f.key, 1, NULL, &k->err), 0);
+    assert_int_equal(ldr_shard_log_trim(k->s, 1, &k->err), 0);
+    assert_int_equal(kit_latest(k, "e"), KIT_NONE);
     kit_reopen(k);
     kit_write(k, &f, 1);
     assert_int_equal(kit_latest(k, "e"), 2);
@@ -218,19 +226,21 @@ static void the_change_log_tells_what_was_touched(void **state)
     assert_int_equal(st.seq, 4);
     assert_int_equal(ldr_shard_log_read(k->s, 0, collect, &at, &k->err), 0);
     assert_int_equal(at - list, 3);
-    assert_int_equal(list[0].seq, 2);
-    assert_int_equal(list[0].count, 2);
-    assert_int_equal(list[0].from_us, 5);
-    assert_int_equal(list[0].to_us, 9);
-    assert_int_equal(list[0].kind, LDR_LOG_FACTS);
-    assert_int_equal(list[0].view, KIT_VIEW);
+    const struct ldr_log_entry *e = list[0].count == 2 ? &list[0] : &list[1], *g = e == list ? e + 1 : e - 1;
+    assert_int_equal(list[0].seq, list[0].count); /* entities of one call: in any order */
     assert_int_equal(list[1].seq, 3);
-    assert_int_equal(list[1].from_us, 6);
+    assert_int_equal(e->count, 2);
+    assert_int_equal(e->from_us, 5);
+    assert_int_equal(e->to_us, 9);
+    assert_int_equal(e->kind, LDR_LOG_FACTS);
+    assert_int_equal(e->view, KIT_VIEW);
+    assert_int_equal(g->count, 1);
+    assert_int_equal(g->from_us, 6);
     assert_int_equal(list[2].seq, 4); /* e's older declared fact: rewritten, not looked up */
     assert_int_equal(list[2].from_us, 5);
     assert_int_equal(list[2].to_us, 5);
     at = list;
-    assert_int_equal(ldr_shard_log_read(k->s, 2, collect, &at, &k->err), 0); /* from the middle of a record */
+    assert_int_equal(ldr_shard_log_read(k->s, list[0].seq, collect, &at, &k->err), 0); /* inside a record */
     assert_int_equal(at - list, 2);
     assert_int_equal(list[0].seq, 3);
     assert_int_equal(ldr_shard_log_trim(k->s, 2, &k->err), 0); /* the record goes on to 3: it stays */
@@ -246,6 +256,74 @@ static void the_change_log_tells_what_was_touched(void **state)
     assert_int_equal(kit_write(k, &n, 1).seq, 5); /* goes on after a trim and a restart */
 }
 
+struct waiter {
+    struct kit *k;
+    struct ldr_fact *facts;
+    int rc;
+};
+static void *write_in_thread(void *arg)
+{
+    struct waiter *w = arg;
+    struct ldr_write_result res;
+    struct ldr_err err;
+    w->rc = ldr_shard_write(w->k->s, w->facts, 200, &res, &err);
+    return NULL;
+}
+
+static void a_full_queue_answers_busy(void **state)
+{
+    struct kit *k = *state;
+    struct ldr_fact facts[200]; /* 200 MiB in the queue's eyes, one row in memory */
+    struct ldr_write_result res;
+    uint8_t *row = ldr_arena_alloc(&k->arena, 1 << 20);
+    memset(row, 1, 1 << 20);
+    for (int i = 0; i < 200; i++) {
+        facts[i] = kit_fact(k, "e", i, 5, false, 1);
+        facts[i].row = ldr_slice(row, 1 << 20); /* never looked at: the entity is erased */
+    }
+    assert_int_equal(ldr_shard_erase(k->s, KIT_VIEW, KIT_ENTITY, facts[0].key, 5, NULL, &k->err), 0);
+    pthread_mutex_lock(&k->s->write_mu); /* as a long load would */
+    struct waiter w = {k, facts, 1};
+    pthread_t th;
+    assert_int_equal(pthread_create(&th, NULL, write_in_thread, &w), 0);
+    int rc = 0; /* comes first or second; of the two one has to go */
+    struct waiter v = {k, facts, 1};
+    pthread_t th2;
+    assert_int_equal(pthread_create(&th2, NULL, write_in_thread, &v), 0);
+    void *none;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    /* Whichever was refused has ended; the other waits for write_mu. */
+    for (;;) {
+        until.tv_nsec = 0;
+        if (pthread_tryjoin_np(th, &none) == 0) {
+            rc = w.rc;
+            th = th2;
+            break;
+        }
+        if (pthread_tryjoin_np(th2, &none) == 0) {
+            rc = v.rc;
+            break;
+        }
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        assert_true(now.tv_sec < until.tv_sec);
+        sched_yield();
+    }
+    assert_int_equal(rc, LDR_E_BUSY);
+    assert_int_equal(ldr_shard_log_read(k->s, 99, collect, NULL, &k->err), 0); /* reading goes on meanwhile */
+    pthread_mutex_unlock(&k->s->write_mu);
+    pthread_join(th, &none);
+    assert_int_equal(w.rc == LDR_E_BUSY ? v.rc : w.rc, 0);
+    assert_int_equal(ldr_shard_write(k->s, facts, 200, &res, &k->err), 0);
+    assert_int_equal(res.erased, 200);
+    for (int i = 0; i < 200; i++)
+        facts[i].row.n = 4 << 20;
+    assert_int_equal(ldr_shard_write(k->s, facts, 200, &res, &k->err),
+                     LDR_E_TOO_BIG); /* one call of 800 MiB */
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -259,6 +337,7 @@ int main(void)
         T(a_full_disk_refuses_writes_and_keeps_reading),
         T(views_keep_apart),
         T(the_change_log_tells_what_was_touched),
+        T(a_full_queue_answers_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
