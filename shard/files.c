@@ -28,9 +28,8 @@ char *ldr_files_join(const char *dir, const char *name)
     char *path = ldr_alloc(NULL, a + b + 2);
     if (!path)
         return NULL;
-    memcpy(path, dir, a);
-    path[a] = '/';
-    memcpy(path + a + 1, name, b + 1);
+    int n = snprintf(path, a + b + 2, "%s/%s", dir, name);
+    LDR_ASSERT(n >= 0 && (size_t)n == a + b + 1);
     return path;
 }
 
@@ -160,9 +159,10 @@ uint64_t ldr_files_usage(const char *dir)
     DIR *d = opendir(dir);
     if (!d)
         return 0;
+    int fd = dirfd(d);
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         struct stat st;
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        if (fd >= 0 && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
             total += (uint64_t)st.st_size;
     }
     closedir(d);
@@ -173,8 +173,9 @@ void ldr_files_remove_flat(const char *dir)
 {
     DIR *d = opendir(dir);
     if (d) {
-        for (struct dirent *e; (e = readdir(d)) != NULL;)
-            unlinkat(dirfd(d), e->d_name, 0); /* refuses folders, also . and .. */
+        int fd = dirfd(d);
+        for (struct dirent *e; fd >= 0 && (e = readdir(d)) != NULL;)
+            unlinkat(fd, e->d_name, 0); /* refuses folders, also . and .. */
         closedir(d);
     }
     rmdir(dir);

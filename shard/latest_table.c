@@ -182,7 +182,7 @@ static bool grow(struct stripe *st, uint32_t slots_max)
     uint32_t n = mask_of(st) + 1;
     if (n >= slots_max || st->bytes + n * sizeof(struct slot) > st->budget)
         return false;
-    struct row **rows = malloc(((size_t)st->rows + 1) * sizeof *rows);
+    struct row **rows = (struct row **)malloc(((size_t)st->rows + 1) * sizeof *rows);
     if (!rows)
         return false;
     uint32_t at = 0;
@@ -196,7 +196,7 @@ static bool grow(struct stripe *st, uint32_t slots_max)
     st->bytes += n * sizeof(struct slot);
     for (uint32_t i = 0; i < at; i++)
         insert(st, rows[i]);
-    free(rows);
+    free((void *)rows);
     return true;
 }
 

@@ -20,21 +20,21 @@ int ldr_group_init(struct ldr_group *g, struct ldr_shard *s, struct ldr_write_re
     while (cap < 2 * n)
         cap *= 2;
     g->mask = cap - 1;
-    g->entity_slots = ldr_calloc(NULL, cap, sizeof(void *));
-    g->fact_slots = ldr_calloc(NULL, cap, sizeof(void *));
-    g->moment_slots = ldr_calloc(NULL, cap, sizeof(void *));
-    g->entities = ldr_calloc(NULL, n + 1, sizeof(void *));
-    g->facts = ldr_calloc(NULL, n + 1, sizeof(void *));
+    g->entity_slots = (struct ldr_group_entity **)ldr_calloc(NULL, cap, sizeof(void *));
+    g->fact_slots = (struct ldr_group_fact **)ldr_calloc(NULL, cap, sizeof(void *));
+    g->moment_slots = (struct ldr_group_fact **)ldr_calloc(NULL, cap, sizeof(void *));
+    g->entities = (struct ldr_group_entity **)ldr_calloc(NULL, n + 1, sizeof(void *));
+    g->facts = (struct ldr_group_fact **)ldr_calloc(NULL, n + 1, sizeof(void *));
     return g->entity_slots && g->fact_slots && g->moment_slots && g->entities && g->facts ? 0 : LDR_E_NOMEM;
 }
 
 void ldr_group_close(struct ldr_group *g)
 {
-    ldr_release(NULL, g->facts);
-    ldr_release(NULL, g->entities);
-    ldr_release(NULL, g->moment_slots);
-    ldr_release(NULL, g->fact_slots);
-    ldr_release(NULL, g->entity_slots);
+    ldr_release(NULL, (void *)g->facts);
+    ldr_release(NULL, (void *)g->entities);
+    ldr_release(NULL, (void *)g->moment_slots);
+    ldr_release(NULL, (void *)g->fact_slots);
+    ldr_release(NULL, (void *)g->entity_slots);
     ldr_buf_close(&g->rows);
     ldr_arena_close(&g->arena);
 }
@@ -45,24 +45,23 @@ static inline uint64_t blend(uint64_t h, uint64_t with)
     return h ^ h >> 32;
 }
 
-static int entity_of(struct ldr_group *g, const struct ldr_fact *f, struct ldr_group_entity **out,
-                     struct ldr_err *err)
+/* NULL with err set: a view dropped while the call waited, no memory. */
+static struct ldr_group_entity *entity_of(struct ldr_group *g, const struct ldr_fact *f, struct ldr_err *err)
 {
     size_t i = blend(f->hash, f->view) & g->mask;
     struct ldr_group_entity *e;
     for (; (e = g->entity_slots[i]) != NULL; i = (i + 1) & g->mask)
-        if (e->hash == f->hash && e->view->schema->view_id == f->view && ldr_slice_eq(e->key, f->key)) {
-            *out = e;
-            return 0;
-        }
+        if (e->hash == f->hash && e->view->schema->view_id == f->view && ldr_slice_eq(e->key, f->key))
+            return e;
     const struct ldr_view *view;
-    int rc = ldr_view_need(g->s, f->view, &view, err); /* it may have been dropped while the call waited */
-    if (rc)
-        return rc;
+    if (ldr_view_need(g->s, f->view, &view, err) != 0)
+        return NULL;
     e = ldr_arena_calloc(&g->arena, 1, sizeof *e);
     uint8_t *lk = e ? ldr_arena_alloc(&g->arena, LDR_HK_PREFIX + f->key.n) : NULL;
-    if (!lk)
-        return nomem(err);
+    if (!lk) {
+        nomem(err);
+        return NULL;
+    }
     e->view = view;
     e->hash = f->hash;
     e->lk = ldr_slice(lk, ldr_lk_write(lk, f->view, f->hash, f->key));
@@ -71,8 +70,7 @@ static int entity_of(struct ldr_group *g, const struct ldr_fact *f, struct ldr_g
     e->to_us = INT64_MIN;
     g->entity_slots[i] = e;
     g->entities[g->nentities++] = e;
-    *out = e;
-    return 0;
+    return e;
 }
 
 static size_t fact_place(const struct ldr_group *g, const struct ldr_group_entity *e,
@@ -100,10 +98,9 @@ static int gather(struct ldr_group *g, struct ldr_write_req *req, struct ldr_err
     bool tombs = ldr_tomb_any(g->s->tombs);
     for (size_t i = 0; i < req->n; i++) {
         const struct ldr_fact *f = &req->facts[i];
-        struct ldr_group_entity *e = NULL;
-        int rc = entity_of(g, f, &e, err);
-        if (rc)
-            return rc;
+        struct ldr_group_entity *e = entity_of(g, f, err);
+        if (!e)
+            return err->code;
         if (tombs &&
             f->created_us <= ldr_tomb_time(g->s->tombs, f->view, e->view->entity_id, f->hash, f->key)) {
             req->res.erased++;
@@ -346,8 +343,8 @@ static int by_history_key(const void *a, const void *b)
 int ldr_group_batch(struct ldr_group *g, rocksdb_writebatch_t *batch, uint64_t *seq, struct ldr_err *err)
 {
     /* In key order a memtable takes them much faster: each finds its place next to the one before. */
-    qsort(g->entities, g->nentities, sizeof(void *), by_entity);
-    qsort(g->facts, g->nfacts, sizeof(void *), by_history_key);
+    qsort((void *)g->entities, g->nentities, sizeof(void *), by_entity);
+    qsort((void *)g->facts, g->nfacts, sizeof(void *), by_history_key);
     for (size_t i = 0; i < g->nfacts; i++)
         if (g->facts[i]->dirty)
             ldr_batch_put_history(g->s, batch, g->facts[i]->entity->lk, &g->facts[i]->f);

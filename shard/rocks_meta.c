@@ -62,10 +62,10 @@ static int seq_load(struct ldr_shard *s, struct ldr_err *err)
     rocksdb_pinnableslice_t *v;
     struct ldr_slice bytes;
     int rc = meta_get(s, LDR_META_SEQ, &v, &bytes, err);
-    if (rc == 0 && bytes.n != 8)
-        rc = ldr_fail(err, LDR_E_CORRUPT, "%s: malformed sequence number of the change log", s->dir);
-    if (rc == 0)
+    if (rc == 0 && bytes.n == 8)
         atomic_store(&s->seq, ldr_get_le64(bytes.p));
+    else if (rc == 0)
+        rc = ldr_fail(err, LDR_E_CORRUPT, "%s: malformed sequence number of the change log", s->dir);
     if (v)
         rocksdb_pinnableslice_destroy(v);
     return rc;

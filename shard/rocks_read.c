@@ -228,11 +228,11 @@ static int fetch_misses(struct ldr_shard *s, const struct ldr_point *p, struct m
         const struct ldr_view *v;
         rc = ldr_view_need(s, q->view, &v, err);
         uint8_t *lk = rc ? NULL : ldr_arena_alloc(&keys, LDR_HK_PREFIX + q->key.n);
-        if (rc == 0 && !lk)
-            rc = scratch_fail(err, LDR_E_NOMEM);
-        if (rc == 0) {
+        if (lk) {
             m[i].lk_n = ldr_lk_write(lk, q->view, q->hash, q->key);
             m[i].lk = lk;
+        } else if (rc == 0) {
+            rc = scratch_fail(err, LDR_E_NOMEM);
         }
     }
     if (rc == 0)

@@ -96,7 +96,7 @@ static int view_copy(const struct ldr_schema *in, uint32_t entity_id, struct ldr
         return rc;
     ldr_arena_init(&v->arena, NULL, 0);
     v->entity_id = entity_id;
-    const char **names = ldr_calloc(NULL, in->ncols + 1u, sizeof *names);
+    const char **names = (const char **)ldr_calloc(NULL, in->ncols + 1u, sizeof *names);
     uint8_t *types = ldr_calloc(NULL, in->ncols + 1u, 1);
     bool *dropped = ldr_calloc(NULL, in->ncols + 1u, sizeof *dropped);
     if (!names || !types || !dropped)
@@ -109,7 +109,7 @@ static int view_copy(const struct ldr_schema *in, uint32_t entity_id, struct ldr
     rc = ldr_schema_build(&v->arena, in->view_id, in->ncols, names, types, dropped, in->nkeys, in->key_types,
                           in->ttl_us, in->retention_us, &v->schema);
 out:
-    ldr_release(NULL, names);
+    ldr_release(NULL, (void *)names);
     ldr_release(NULL, types);
     ldr_release(NULL, dropped);
     if (rc)
@@ -133,8 +133,8 @@ static bool same(const struct ldr_schema *a, const struct ldr_schema *b)
 
 static size_t meta_key(char out[16], uint32_t view)
 {
-    size_t n = strlen(LDR_META_VIEW);
-    memcpy(out, LDR_META_VIEW, n);
+    size_t n = sizeof LDR_META_VIEW - 1;
+    memcpy(out, LDR_META_VIEW, sizeof LDR_META_VIEW);
     ldr_put_be32((uint8_t *)out + n, view);
     return n + 4;
 }

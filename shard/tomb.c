@@ -35,7 +35,7 @@ void ldr_tombs_destroy(struct ldr_tombs *t)
     if (!t)
         return;
     ldr_arena_close(&t->arena);
-    ldr_release(NULL, t->slots);
+    ldr_release(NULL, (void *)t->slots);
     ldr_release(NULL, t);
 }
 
@@ -56,7 +56,7 @@ static int make_room(struct ldr_tombs *t)
     if ((t->n + 1) * 4 <= t->cap * 3)
         return 0;
     struct ldr_tombs bigger = {.cap = t->cap ? t->cap * 2 : 64};
-    bigger.slots = ldr_calloc(NULL, bigger.cap, sizeof(struct tomb *));
+    bigger.slots = (struct tomb **)ldr_calloc(NULL, bigger.cap, sizeof(struct tomb *));
     if (!bigger.slots)
         return LDR_E_NOMEM;
     for (size_t i = 0; i < t->cap; i++) {
@@ -64,7 +64,7 @@ static int make_room(struct ldr_tombs *t)
         if (o)
             bigger.slots[place(&bigger, o, ldr_slice(o->key, o->key_n))] = o;
     }
-    ldr_release(NULL, t->slots);
+    ldr_release(NULL, (void *)t->slots);
     t->slots = bigger.slots;
     t->cap = bigger.cap;
     return 0;

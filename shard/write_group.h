@@ -62,7 +62,8 @@ struct ldr_group {
     uint64_t bytes; /* of the batch, roughly */
 };
 
-/* Fills the group from its requests: results counted, facts marked dirty, best found. Nothing is written. */
+/* Fills the group from its requests: results counted, facts marked dirty, best found. Nothing is written. err
+ * is needed here. */
 int ldr_group_init(struct ldr_group *g, struct ldr_shard *s, struct ldr_write_req *reqs);
 int ldr_group_stage(struct ldr_group *g, struct ldr_err *err);
 /* Everything dirty, every changed latest, the change log. *seq = after it. */
