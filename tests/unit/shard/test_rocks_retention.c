@@ -89,6 +89,10 @@ static void no_answer_within_ttl_changes(void **state)
                 dropped += f[i].dropped;
             }
         compare_answers(f, n, r.cutoff_us, r.ttl_us);
+        for (int i = 0; i < n; i++) /* a copy with an earlier stamp turns up */
+            if (f[i].stamped && !f[i].dropped && rnd(2))
+                f[i].created = rnd((uint32_t)f[i].created + 1);
+        compare_answers(f, n, r.cutoff_us, r.ttl_us);
         int64_t erase = r.cutoff_us + (int64_t)rnd(6); /* erasures happen now, after the cut-off */
         for (int i = 0; i < n; i++)
             f[i].erased = f[i].created <= erase;
