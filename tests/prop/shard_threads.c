@@ -18,7 +18,7 @@ struct shared {
     atomic_int busy;
     atomic_long reads, found;
     /* by writer and entity: newest event time acknowledged; readers must never see less afterwards */
-    _Atomic int64_t acked[WRITERS][ENTITIES];
+    _Atomic int64_t acked[WRITERS + 1][ENTITIES]; /* the last row: what the keeper loads */
 };
 
 struct self {
@@ -89,7 +89,7 @@ static void *writer(void *arg)
 
 static void read_one(struct self *me, unsigned *seed, struct ldr_buf *b)
 {
-    int w = rand_r(seed) % WRITERS, e = rand_r(seed) % ENTITIES;
+    int w = rand_r(seed) % (WRITERS + 1), e = rand_r(seed) % ENTITIES;
     int64_t least = atomic_load(&me->sh->acked[w][e]);
     struct ldr_fact f = fact_of(me, w, e, 0);
     struct ldr_point p = {KIT_VIEW, f.hash, f.key};
@@ -120,7 +120,7 @@ static void read_many(struct self *me, unsigned *seed, struct ldr_buf *b)
     int w[50], e[50];
     int64_t least[50];
     for (int i = 0; i < 50; i++) {
-        w[i] = rand_r(seed) % WRITERS;
+        w[i] = rand_r(seed) % (WRITERS + 1);
         e[i] = rand_r(seed) % ENTITIES;
         least[i] = atomic_load(&me->sh->acked[w[i]][e[i]]);
         struct ldr_fact f = fact_of(me, w[i], e[i], 0);
@@ -153,7 +153,27 @@ static void *reader(void *arg)
     return NULL;
 }
 
-/* Erases entities of nobody, checks, checkpoints, compacts, while all that goes on. */
+/* A bulk load of what comes next for each of the keeper's entities, in two chunks, and some of what was there
+ * before. */
+static void load(struct self *me)
+{
+    struct ldr_fact f[ENTITIES * 3];
+    size_t n = 0;
+    for (int e = 0; e < ENTITIES; e++) {
+        for (int j = 0; j < 2; j++, me->facts++)
+            f[n++] = fact_of(me, WRITERS, e, ++me->newest[e]);
+        if (e % 3 == 0)
+            f[n++] = fact_of(me, WRITERS, e, (me->newest[e] + 1) / 2);
+    }
+    struct ldr_fact_chunk chunks[2] = {{f, n / 3}, {f + n / 3, n - n / 3}};
+    struct ldr_write_result res;
+    MUST(ldr_shard_load(me->own.s, KIT_VIEW, chunks, 2, &res, &me->own.err) == 0);
+    MUST(res.facts + res.duplicates == n);
+    for (int e = 0; e < ENTITIES; e++)
+        atomic_store(&me->sh->acked[WRITERS][e], me->newest[e]);
+}
+
+/* Erases entities of nobody, loads, checks, checkpoints, compacts, while all that goes on. */
 static void *keeper(void *arg)
 {
     struct self *me = arg;
@@ -168,6 +188,7 @@ static void *keeper(void *arg)
         MUST(ldr_shard_erase(me->own.s, i % 2 ? KIT_VIEW : 0, KIT_ENTITY, f.key, 50 + i, &erased,
                              &me->own.err) == 0);
         MUST(erased == 1);
+        load(me);
         if (i % 4 == 1) {
             struct ldr_check_report rep;
             MUST(ldr_shard_check(me->own.s, false, &rep, kit_print, NULL, &me->own.err) == 0);
@@ -233,12 +254,13 @@ static void threads_do_not_disturb_each_other(void **state)
     struct ldr_shard_stats st;
     for (int pass = 0; pass < 2; pass++) { /* as it is, and after a restart */
         want = 0;
-        for (int w = 0; w < WRITERS; w++) {
-            want += (uint64_t)all[w].facts;
+        for (int w = 0; w <= WRITERS; w++) {
+            const struct self *who = &all[w < WRITERS ? w : WRITERS + READERS];
+            want += (uint64_t)who->facts;
             for (int e = 0; e < ENTITIES; e++) {
                 char name[24];
                 snprintf(name, sizeof name, "w%d-%d", w, e);
-                int64_t newest = all[w].newest[e];
+                int64_t newest = who->newest[e];
                 assert_int_equal(kit_latest(&k, name),
                                  newest ? w * 1000000000LL + e * 1000000LL + newest : KIT_NONE);
             }
