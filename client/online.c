@@ -231,15 +231,11 @@ static void fill_found(struct ldr_rows *r, const struct question *q, const struc
     bool old = a->event_us < ldr_asof_floor(&age);
     r->times[(size_t)at->row * q->plan->nviews + at->view] =
         (struct ldr_row_times){a->event_us, a->created_us, true};
-    struct ldr_value value = {0};
-    for (uint32_t i = 0; i < v->ncols; i++) {
+    for (uint32_t i = 0; i < v->ncols; i++)
+        ldr_row_datum(s, a->row, v->slots[i], &cells[v->cols[i]]);
+    for (uint32_t i = 0; old && i < v->ncols; i++) {
         struct ldr_datum *d = &cells[v->cols[i]];
-        enum ldr_cell cell = ldr_row_get(s, a->row, v->slots[i], &value);
-        ldr_value_datum(&value, d);
-        if (cell == LDR_CELL_ABSENT)
-            d->status = LDR_NOT_FOUND;
-        else if (old)
-            d->status = LDR_OUTSIDE_MAX_AGE;
+        d->status = d->status == LDR_NOT_FOUND ? LDR_NOT_FOUND : LDR_OUTSIDE_MAX_AGE;
     }
 }
 

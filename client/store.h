@@ -8,6 +8,7 @@
 #define LDR_CLIENT_STORE_H
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "base/base.h"
 #include "client/larder.h"
@@ -145,38 +146,30 @@ int ldr_view_bind(const struct ldr_view_entry *v, const char *const *names, size
  * value borrows the datum. Checked with ldr_value_check. LDR_E_INVALID or LDR_E_TOO_BIG with *why (static
  * text). */
 int ldr_datum_value(const struct ldr_datum *d, unsigned type, struct ldr_value *out, const char **why);
-/* The value borrows on; status PRESENT or NULL_VALUE. Inline: serving calls it once per value. */
+/* A datum is a value with a status beside it: type, elements and the value itself lie at the same places, and
+ * the status lies where the value has `null`, with the same meaning of 0 and 1. So a value is read straight
+ * into a datum: going over a temporary costs serving more than reading does. */
+_Static_assert(offsetof(struct ldr_value, type) == offsetof(struct ldr_datum, type) &&
+                   offsetof(struct ldr_value, null) == offsetof(struct ldr_datum, status) &&
+                   offsetof(struct ldr_value, count) == offsetof(struct ldr_datum, count) &&
+                   offsetof(struct ldr_value, i) == offsetof(struct ldr_datum, v) &&
+                   sizeof(struct ldr_value) == sizeof(struct ldr_datum) && LDR_PRESENT == 0 &&
+                   LDR_NULL_VALUE == 1,
+               "a datum can be filled as a value");
+/* Status PRESENT or NULL_VALUE; the datum borrows what the value borrowed. */
 static inline void ldr_value_datum(const struct ldr_value *v, struct ldr_datum *out)
 {
-    out->type = v->type;
-    out->count = v->count;
+    memcpy(out, v, sizeof *v);
     out->null = v->null;
-    if (v->null) {
-        out->status = LDR_NULL_VALUE;
-        out->v.s.p = NULL;
-        out->v.s.n = 0;
-        return;
-    }
-    out->status = LDR_PRESENT;
-    switch (v->type) {
-    case LDR_BOOL:
-        out->v.b = v->b;
-        break;
-    case LDR_FLOAT32:
-        out->v.f32 = v->f32;
-        break;
-    case LDR_FLOAT64:
-        out->v.f64 = v->f64;
-        break;
-    case LDR_INT32:
-    case LDR_INT64:
-    case LDR_TIMESTAMP:
-        out->v.i = v->i;
-        break;
-    default:
-        out->v.s.p = v->s.p;
-        out->v.s.n = v->s.n;
-    }
+}
+/* One column of a row as a datum: PRESENT, NULL_VALUE, or NOT_FOUND when the column is newer than the row. */
+static inline void ldr_row_datum(const struct ldr_schema *s, struct ldr_slice row, uint32_t slot,
+                                 struct ldr_datum *out)
+{
+    enum ldr_cell cell = ldr_row_get(s, row, slot, (struct ldr_value *)(void *)out);
+    out->null = cell != LDR_CELL_VALUE;
+    if (cell == LDR_CELL_ABSENT)
+        out->status = LDR_NOT_FOUND;
 }
 
 /* ---- Queries ---- */
