@@ -164,6 +164,9 @@ void ldr_grid_destroy(struct ldr_grid *g);
 /* A table of the library: columns for people, or one JSON object a line. 0 or LDR_E_NOMEM. */
 int ldr_print_table(const struct ldr_cli *c, const struct ldr_table *t);
 void ldr_table_row_json(const struct ldr_table *t, size_t row, struct ldr_json *j);
+/* A table of names and values as one object. */
+void ldr_fields_json(struct ldr_cli *c, const struct ldr_table *t, const char *name, const char *value,
+                     struct ldr_json *j);
 /* Column number, or ldr_table_columns() when there is none. */
 size_t ldr_table_find(const struct ldr_table *t, const char *column);
 /* A cell as text in the arena; "" for null and for no such column; never NULL. */

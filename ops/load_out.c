@@ -87,11 +87,11 @@ int ldr_load_stopped(const struct ldr_cli *c, int rc, const struct ldr_err *err,
         n, ldr_plural(r->taken), r->taken == 1 ? "s" : "");
 }
 
-void ldr_load_rate(const struct ldr_write_report *r, char out[96])
+void ldr_load_rate(const struct ldr_write_report *r, char out[LDR_LOAD_RATE])
 {
     char rows[32], seconds[32], rate[32];
     ldr_text_count(r->rows, rows);
     ldr_text_seconds(r->seconds, seconds);
     ldr_text_count(r->seconds > 0 ? (uint64_t)((double)r->rows / r->seconds) : 0, rate);
-    snprintf(out, 96, "%s row%s read in %s (%s rows/s)", rows, ldr_plural(r->rows), seconds, rate);
+    snprintf(out, LDR_LOAD_RATE, "%s row%s read in %s (%s rows/s)", rows, ldr_plural(r->rows), seconds, rate);
 }

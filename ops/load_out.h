@@ -11,6 +11,7 @@ void ldr_load_warn(const struct ldr_cli *c, const struct ldr_write_report *r, co
 /* Says what was taken before the work stopped; returns the exit code. */
 int ldr_load_stopped(const struct ldr_cli *c, int rc, const struct ldr_err *err,
                      const struct ldr_write_report *r);
+#define LDR_LOAD_RATE 160
 /* "33,960 rows in 0.4 s (84,900 rows/s)" */
-void ldr_load_rate(const struct ldr_write_report *r, char out[96]);
+void ldr_load_rate(const struct ldr_write_report *r, char out[LDR_LOAD_RATE]);
 #endif

@@ -155,6 +155,18 @@ const struct ldr_verb ldr_verb_compact = {
     .run = run_compact,
 };
 
+static void json_info(struct ldr_cli *c, const struct ldr_table *t)
+{
+    struct ldr_buf b;
+    struct ldr_json j;
+    ldr_buf_init(&b, NULL, 0);
+    ldr_json_init(&j, &b);
+    ldr_fields_json(c, t, "name", "value", &j);
+    ldr_buf_putc(&b, '\n');
+    ldr_out_flush(&b);
+    ldr_buf_close(&b);
+}
+
 static int run_info(struct ldr_cli *c)
 {
     struct ldr_store *s = NULL;
@@ -165,7 +177,9 @@ static int run_info(struct ldr_cli *c)
         return code;
     int rc = ldr_store_stats(s, &t, &err);
     ldr_close(s);
-    if (rc == 0)
+    if (rc == 0 && c->json)
+        json_info(c, t);
+    else if (rc == 0)
         rc = ldr_print_table(c, t);
     ldr_table_destroy(t);
     return rc ? ldr_cli_fail(c, rc, &err) : LDR_EXIT_DONE;

@@ -53,12 +53,7 @@ static int print_fields(struct ldr_cli *c, const struct ldr_table *t)
     ldr_buf_init(&b, NULL, 0);
     if (c->json) {
         ldr_json_init(&j, &b);
-        ldr_json_object(&j);
-        for (size_t i = 0; i < ldr_table_rows(t); i++) {
-            ldr_json_key(&j, ldr_table_string(c, t, i, "field"));
-            ldr_datum_json(ldr_table_cell(t, i, ldr_table_find(t, "value")), &j);
-        }
-        ldr_json_object_end(&j);
+        ldr_fields_json(c, t, "field", "value", &j);
         rc = ldr_buf_putc(&b, '\n');
         ldr_out_flush(&b);
     } else if ((rc = ldr_grid_create(2, &g)) == 0) {

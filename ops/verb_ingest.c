@@ -137,7 +137,7 @@ static const char *where_rejects(const struct ingest *g)
 
 static void print_people(const struct ingest *g)
 {
-    char taken[32], rate[96], known[48] = "", n[32];
+    char taken[32], rate[LDR_LOAD_RATE], known[48] = "", n[32];
     ldr_text_count(g->total.taken, taken);
     ldr_load_rate(&g->total, rate);
     if (g->total.duplicates) {

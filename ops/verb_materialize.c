@@ -24,7 +24,7 @@ static void print_json(const struct ldr_write_report *total, const struct ldr_ta
 
 static int print_people(struct ldr_cli *c, const struct ldr_write_report *total, const struct ldr_table *t)
 {
-    char taken[32], rate[96];
+    char taken[32], rate[LDR_LOAD_RATE];
     int rc = ldr_print_table(c, t);
     ldr_text_count(total->taken, taken);
     ldr_load_rate(total, rate);
