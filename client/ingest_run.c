@@ -199,12 +199,13 @@ static int store_large(struct run *r, struct ldr_write_result *res)
     return rc;
 }
 
-static int store_segment(struct run *r)
+/* last: the input has ended. An input that does not fit in memory at once is no small one. */
+static int store_segment(struct run *r, bool last)
 {
     if (r->segment == 0)
         return 0;
     struct ldr_write_result res = {0};
-    bool small = !r->report->bulk && r->segment <= WRITE_ROWS && r->text_bytes <= WRITE_BYTES;
+    bool small = last && !r->report->bulk && r->segment <= WRITE_ROWS && r->text_bytes <= WRITE_BYTES;
     int rc = small ? store_small(r, &res) : store_large(r, &res);
     r->report->taken += res.facts + res.duplicates;
     r->report->duplicates += res.duplicates;
@@ -244,7 +245,7 @@ static int run_waves(struct run *r)
         }
         if (rc == 0 && segment_bytes(r) >= budget) {
             rc = beat(r);
-            rc = rc ? rc : store_segment(r);
+            rc = rc ? rc : store_segment(r, false);
         }
         if (rc)
             return rc;
@@ -253,7 +254,7 @@ static int run_waves(struct run *r)
         r->next = done;
     }
     int rc = beat(r);
-    return rc ? rc : store_segment(r);
+    return rc ? rc : store_segment(r, true);
 }
 
 static int setup_memory(struct run *r)
