@@ -3,6 +3,8 @@
  * could not (a later known_at). */
 #include "shard/rocks_walk.h"
 
+#define KEY_AHEAD 16
+
 struct run {
     const struct ldr_schema *schema;
     uint32_t view;
@@ -84,6 +86,8 @@ static int run_probes(struct ldr_shard *s, struct run *r, const struct ldr_probe
     for (size_t i = 0; i < n; i++) {
         const struct ldr_probe *p = &probes[i];
         bool same;
+        if (i + KEY_AHEAD < n) /* keys lie anywhere in memory */
+            __builtin_prefetch(p[KEY_AHEAD].key.p);
         int rc = check_probe(s, p, i ? p - 1 : NULL, &same, err);
         if (rc)
             return rc;

@@ -133,6 +133,8 @@ struct ldr_bulk_part {
     rocksdb_iterator_t *history_it, *latest_it; /* NULL: the view is empty */
     struct ldr_stride history_stride, latest_stride;
     struct ldr_ref *scratch;
+    struct ldr_ref *bucket; /* being walked */
+    size_t nbucket;
     struct ldr_buf value; /* of a table entry that has to be put together */
 
     struct ldr_bulk_item *items; /* of one event time */

@@ -4,18 +4,19 @@
 #include "shard/rocks_bulk.h"
 
 #define PART_BYTES   ((uint64_t)32 << 20)
-#define PART_FACTS   8192  /* fewer are not worth a part, however many threads there are */
+#define PART_FACTS   32768 /* fewer are not worth a table of their own, however many threads there are */
 #define TOUCHED_MAX  65536 /* entities of a part that the change log names */
-#define FACT_AHEAD   24
-#define ROW_AHEAD    10
+#define FACT_AHEAD   64
+#define ROW_AHEAD    24
 #define LINE         64
 #define ROW_PREFETCH 512 /* bytes of a row that are fetched ahead */
 
 void ldr_bulk_parts_plan(struct ldr_bulk *b)
 {
-    uint64_t want = b->bytes / PART_BYTES + 1, least = 2 * (uint64_t)ldr_each_width(b->s->opts.pool);
-    if (want < least)
-        want = least;
+    uint64_t width = ldr_each_width(b->s->opts.pool), want = b->bytes / PART_BYTES + 1;
+    want = (want + width - 1) / width * width; /* equal shares: no thread is left alone with the last part */
+    if (want < 2 * width)
+        want = 2 * width;
     if (want > b->n / PART_FACTS + 1)
         want = b->n / PART_FACTS + 1;
     if (want > LDR_BULK_PARTS_MAX)
@@ -120,6 +121,28 @@ static int put_latest(struct ldr_bulk_part *p)
     return ldr_bulk_tables_put(&p->latest, lk, ldr_buf_slice(&p->value), &p->err);
 }
 
+/* ---- fetching ahead: facts and rows lie anywhere in memory ---- */
+
+static void fetch_fact(const struct ldr_bulk_part *p, size_t i)
+{
+    if (i < p->nbucket) {
+        const char *f = (const char *)ldr_bulk_fact(&p->bucket[i]);
+        __builtin_prefetch(f);
+        __builtin_prefetch(f + LINE);
+        __builtin_prefetch(f + sizeof(struct ldr_fact) - 1);
+    }
+}
+
+static void fetch_row(const struct ldr_bulk_part *p, size_t i)
+{
+    if (i >= p->nbucket)
+        return;
+    const struct ldr_fact *f = ldr_bulk_fact(&p->bucket[i]);
+    size_t bytes = f->row.n < ROW_PREFETCH ? f->row.n : ROW_PREFETCH;
+    for (size_t at = 0; at < bytes; at += LINE)
+        __builtin_prefetch(f->row.p + at);
+}
+
 /* ---- entities ---- */
 
 static int new_fact(struct ldr_bulk_part *p, const struct ldr_fact *f)
@@ -145,6 +168,7 @@ static int new_fact(struct ldr_bulk_part *p, const struct ldr_fact *f)
 static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n)
 {
     const struct ldr_fact *first = ldr_bulk_fact(refs);
+    const size_t at = (size_t)(refs - p->bucket);
     const struct ldr_view *v = p->b->view;
     p->lk_n = ldr_lk_write(p->hk, v->schema->view_id, first->hash, first->key);
     p->have_best = p->lowered = false;
@@ -154,10 +178,12 @@ static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size
     if (p->b->tombs)
         p->erase_us =
             ldr_tomb_time(p->b->s->tombs, v->schema->view_id, v->entity_id, first->hash, first->key);
-    int rc = 0;
+    int rc = first->hash == ldr_key_hash(first->key) ? 0 : ldr_fact_admit(p->b->s, first, &p->err);
     for (size_t from = 0, to; from < n && rc == 0; from = to) {
         for (to = from + 1; to < n && refs[to].desc == refs[from].desc;)
             to++;
+        for (size_t i = from; i < to; i++)
+            fetch_row(p, at + i + ROW_AHEAD);
         if (to - from == 1 && !p->history_it)
             rc = new_fact(p, ldr_bulk_fact(&refs[from]));
         else
@@ -173,26 +199,6 @@ static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size
 }
 
 /* ---- buckets ---- */
-
-static void fetch_fact(const struct ldr_ref *refs, size_t n, size_t i)
-{
-    if (i < n) {
-        const char *f = (const char *)ldr_bulk_fact(&refs[i]);
-        __builtin_prefetch(f);
-        __builtin_prefetch(f + LINE);
-    }
-}
-
-static void fetch_row(const struct ldr_ref *refs, size_t n, size_t i)
-{
-    if (i >= n)
-        return;
-    const struct ldr_fact *f = ldr_bulk_fact(&refs[i]);
-    size_t bytes = f->row.n < ROW_PREFETCH ? f->row.n : ROW_PREFETCH;
-    __builtin_prefetch(f->key.p);
-    for (size_t at = 0; at < bytes; at += LINE)
-        __builtin_prefetch(f->row.p + at);
-}
 
 static int cmp_key_first(const void *a, const void *b)
 {
@@ -218,16 +224,17 @@ static int load_colliding(struct ldr_bulk_part *p, struct ldr_ref *refs, size_t 
 static int load_bucket(struct ldr_bulk_part *p, struct ldr_ref *refs, size_t n)
 {
     ldr_refs_sort(refs, n, p->scratch);
+    p->bucket = refs;
+    p->nbucket = n;
     for (size_t i = 0; i < FACT_AHEAD; i++)
-        fetch_fact(refs, n, i);
+        fetch_fact(p, i);
     for (size_t i = 0; i < ROW_AHEAD; i++)
-        fetch_row(refs, n, i);
+        fetch_row(p, i);
     int rc = 0;
     for (size_t from = 0, to; from < n && rc == 0; from = to) {
         bool same = true;
         for (to = from; to < n && refs[to].hash == refs[from].hash; to++) {
-            fetch_fact(refs, n, to + FACT_AHEAD);
-            fetch_row(refs, n, to + ROW_AHEAD);
+            fetch_fact(p, to + FACT_AHEAD);
             same = same && ldr_slice_eq(ldr_bulk_fact(&refs[to])->key, ldr_bulk_fact(&refs[from])->key);
         }
         rc = same ? load_entity(p, refs + from, to - from) : load_colliding(p, refs + from, to - from);

@@ -3,7 +3,7 @@
 #include "shard/rocks_bulk.h"
 #include "shard/write_group.h"
 
-#define BUCKET_FACTS 1024
+#define BUCKET_FACTS 4096
 #define BUCKETS_MAX  8192
 #define SLICE_FACTS  16384
 #define SLICES_MAX   64
@@ -56,12 +56,18 @@ static const struct ldr_fact *next_run(const struct dealing *d, size_t *from, si
     return facts;
 }
 
+/* All that can be told without touching the key: that it has this hash is checked once for each entity. */
 static int check_fact(const struct ldr_bulk *b, const struct ldr_fact *f, struct ldr_err *err)
 {
+    const struct ldr_shard_opts *o = &b->s->opts;
     if (f->view != b->view->schema->view_id)
         return ldr_fail(err, LDR_E_INVALID, "a fact of view %u in a load of view %u", f->view,
                         b->view->schema->view_id);
-    return ldr_fact_admit(b->s, f, err);
+    if (f->hash < o->arc_lo || f->hash > o->arc_hi || f->key.n > LDR_KEY_MAX || f->row.n > LDR_ROW_MAX ||
+        f->event_us < LDR_TIME_MIN_US || f->event_us > LDR_TIME_MAX_US || f->created_us < LDR_TIME_MIN_US ||
+        f->created_us > LDR_TIME_MAX_US)
+        return ldr_fact_admit(b->s, f, err); /* which says what is wrong */
+    return 0;
 }
 
 static int count_slice(void *ctx, size_t i, unsigned worker)

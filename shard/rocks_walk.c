@@ -62,6 +62,8 @@ rocksdb_readoptions_t *ldr_walk_options(struct ldr_shard *s, const struct ldr_sn
     rocksdb_readoptions_t *ro = ldr_read_options(snap, LDR_READ_MERGE);
     if (!ro)
         return NULL;
+    rocksdb_set_perf_level(
+        rocksdb_disable); /* of this thread: nobody reads RocksDB's counters, each step pays for them */
     uint64_t bytes = bytes_within(s, cf, r);
     rocksdb_readoptions_set_fill_cache(ro, bytes <= s->opts.cache_bytes / 2);
     if (bytes / (reads ? reads : 1) < READAHEAD_GAP)
