@@ -6,8 +6,8 @@
 
 enum op { ADD, CHANGE, REMOVE, KEEP, REFUSED, OPS };
 static const char *const op_names[OPS] = {"add", "change", "remove", "keep", "refused"};
-static const char op_signs[OPS] = {'+', '~', '-', ' ', '!'};
-static const char *const op_colours[OPS] = {"\033[32m", "\033[33m", "\033[31m", "", "\033[31;1m"};
+static const char op_signs[OPS] = {'+', '~', '-', ' ', ' '};
+static const char *const op_colours[OPS] = {"\033[32m", "\033[33m", "\033[31m", "", ""};
 
 struct row {
     enum op op;
@@ -43,7 +43,7 @@ static void count_things(struct ldr_cli *c, const struct ldr_table *t, size_t co
     memset(counts, 0, OPS * sizeof *counts);
     for (size_t i = 0; t && i < ldr_table_rows(t); i++) {
         struct row r = row_at(c, t, i);
-        if (i == 0 || !same_thing(&r, &last))
+        if (i == 0 || r.op == REFUSED || !same_thing(&r, &last))
             counts[r.op]++;
         last = r;
     }
@@ -67,7 +67,7 @@ static void print_changes(struct ldr_cli *c, const struct ldr_table *t)
     struct row last = {0};
     for (size_t i = 0; i < ldr_table_rows(t); i++) {
         struct row r = row_at(c, t, i);
-        if (r.op == KEEP)
+        if (r.op == KEEP || r.op == REFUSED)
             continue;
         if (last.kind == NULL || !same_thing(&r, &last))
             printf("%s%c%s %s %s\n", colour ? op_colours[r.op] : "", op_signs[r.op], colour ? "\033[0m" : "",
@@ -75,8 +75,6 @@ static void print_changes(struct ldr_cli *c, const struct ldr_table *t)
         /* what is new speaks for itself in its file */
         if (r.op != ADD)
             print_field(&r);
-        if (*r.reason)
-            printf("      %s\n", r.reason);
         last = r;
     }
 }
@@ -100,9 +98,8 @@ static void print_people(struct ldr_cli *c, const struct ldr_plan_result *r, con
     print_changes(c, r->changes);
     print_kept(c, r->changes, n[KEEP]);
     if (n[REFUSED])
-        printf("Refused: %zu change%s. Nothing %s changed.\n", n[REFUSED], ldr_plural(n[REFUSED]),
-               r->done ? "was" : "would be");
-    else if (n[ADD] + n[CHANGE] + n[REMOVE] == 0)
+        return;
+    if (n[ADD] + n[CHANGE] + n[REMOVE] == 0)
         printf("Nothing to do: the registry is as declared, at version %llu.\n", version);
     else if (r->done)
         printf("Applied: %zu added, %zu changed. The registry is at version %llu.\n", n[ADD],
@@ -183,6 +180,19 @@ static void print_problems(struct ldr_cli *c, const struct ldr_table *t)
     fprintf(stderr, "%zu problem%s in the definitions. Nothing was changed.\n", n, ldr_plural(n));
 }
 
+static int print_refusals(struct ldr_cli *c, const struct ldr_plan_result *r, size_t refused)
+{
+    fflush(stdout);
+    for (size_t i = 0; i < ldr_table_rows(r->changes); i++) {
+        struct row row = row_at(c, r->changes, i);
+        if (row.op == REFUSED)
+            fprintf(stderr, "%s%s%s\n", row.name, *row.name ? ": " : "", row.reason);
+    }
+    fprintf(stderr, "%zu change%s %s. Nothing was changed.\n", refused, ldr_plural(refused),
+            r->done ? "refused" : "would be refused");
+    return LDR_EXIT_REFUSED;
+}
+
 int ldr_plan_print(struct ldr_cli *c, const struct ldr_plan_result *r)
 {
     size_t n[OPS];
@@ -190,13 +200,13 @@ int ldr_plan_print(struct ldr_cli *c, const struct ldr_plan_result *r)
     count_things(c, r->changes, n);
     if (c->json)
         print_json(c, r, n);
-    else if (r->changes && !(c->quiet && r->done && !n[REFUSED]))
+    else if (r->changes && !(r->done && (c->quiet || r->rc || n[REFUSED])))
         print_people(c, r, n);
     if (problems) {
         print_problems(c, r->problems);
         return LDR_EXIT_USAGE;
     }
-    if (r->rc)
-        return ldr_cli_fail(c, r->rc, r->err);
-    return n[REFUSED] ? LDR_EXIT_REFUSED : LDR_EXIT_DONE;
+    if (n[REFUSED])
+        return print_refusals(c, r, n[REFUSED]);
+    return r->rc ? ldr_cli_fail(c, r->rc, r->err) : LDR_EXIT_DONE;
 }

@@ -118,7 +118,7 @@ const struct ldr_verb ldr_verb_plan = {
     .text =
         "Reads every *.yaml below --dir and compares it with the registry of the store. Nothing is changed, "
         "and no\n"
-        "store is made. `+` is added, `~` changed, `-` removed from a view, `!` refused with the reason.\n"
+        "store is made. `+` is added, `~` changed, `-` removed.\n"
         "Things that the files do not mention stay; `larder delete` removes them.\n"
         "Exits 0 when there is nothing to do, 10 when there are changes, 2 when a file is wrong (each "
         "mistake as\n"
