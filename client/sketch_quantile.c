@@ -4,6 +4,7 @@
 #include "client/sketch.h"
 
 #define LEAST_CAP 8
+#define ROOM_STEP 128 /* items; levels are small and grow a few times only */
 
 void ldr_quantile_init(struct ldr_quantile *q)
 {
@@ -38,9 +39,7 @@ static int level_room(struct ldr_quantile_level *l, uint32_t more)
 {
     if (l->n + more <= l->cap)
         return 0;
-    uint32_t cap = l->cap ? l->cap : 64;
-    while (cap < l->n + more)
-        cap *= 2;
+    uint32_t cap = (l->n + more + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
     int64_t *items = ldr_resize(NULL, l->items, cap * sizeof *items);
     if (!items)
         return LDR_E_NOMEM;
@@ -70,6 +69,12 @@ static int compact(struct ldr_quantile *q, uint32_t level)
     for (uint32_t i = odd + coin(q); i < l->n; i += 2)
         up->items[up->n++] = l->items[i];
     l->n = odd;
+    if (l->cap >
+        level_limit(q, level) + 2 * ROOM_STEP) { /* its limit has sunk: it will not get so full again */
+        int64_t *less = ldr_resize(NULL, l->items, ROOM_STEP * sizeof *less);
+        l->items = less ? less : l->items;
+        l->cap = less ? ROOM_STEP : l->cap;
+    }
     return 0;
 }
 

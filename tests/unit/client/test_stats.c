@@ -108,7 +108,7 @@ static void small_histories_are_described_exactly(void **state)
     f64_is(t, 1, MEAN, -0.5);
     f64_is(t, 1, STDDEV, 2 * M_SQRT2);
     f64_is(t, 1, P50, -2.5);
-    text_is(t, 1, TOP, "-2.5 (1), NaN (1), 1.5 (1)");
+    text_is(t, 1, TOP, "-2.5 (1), 1.5 (1), NaN (1)");
     f64_is(t, 2, MAX, 0.5);
     i64_is(t, 3, MAX, INT64_MAX); /* not by way of a double */
     i64_is(t, 3, P25, 1);
@@ -170,7 +170,7 @@ static void large_histories_are_described_closely_and_alike(void **state)
     const struct ldr_datum *top = ldr_table_cell(t, 7, TOP);
     for (int i = 0; i < 3; i++) {
         char want[16];
-        snprintf(want, sizeof want, "often%d (~", i);
+        snprintf(want, sizeof want, "often%d (", i);
         assert_non_null(memmem(top->v.s.p, top->v.s.n, want, strlen(want)));
     }
     for (size_t r = 0; r < ldr_table_rows(t); r++)
