@@ -37,6 +37,9 @@ enum ldr_code {
     LDR_E_TIMEOUT = -16,
     LDR_E_CLOSED = -17,
     LDR_E_READ_ONLY = -18,
+    LDR_E_STALE = -19,
+    LDR_E_UNAVAILABLE = -20,
+    LDR_E_NOT_LEADER = -21,
 };
 /* What went wrong, for people: code, whether a write may have happened, and one line of text. */
 struct ldr_err {
