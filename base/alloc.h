@@ -1,5 +1,5 @@
-/* Memory: a heap that is handed in, and an arena on top of it. NULL heap = malloc. Tests hand in a heap that fails the
- * Nth allocation. */
+/* Memory: a heap that is handed in, and an arena on top of it. NULL heap = malloc. Tests hand in a heap that
+ * fails the Nth allocation. */
 #ifndef LDR_BASE_ALLOC_H
 #define LDR_BASE_ALLOC_H
 #include <stddef.h>
@@ -13,7 +13,7 @@ struct ldr_heap {
     void (*release)(void *ctx, void *p);
 };
 
-void *ldr_alloc(const struct ldr_heap *heap, size_t n);  /* uninitialised; n == 0 is treated as 1 */
+void *ldr_alloc(const struct ldr_heap *heap, size_t n); /* uninitialised; n == 0 is treated as 1 */
 void *ldr_calloc(const struct ldr_heap *heap, size_t count, size_t size); /* zeroed; overflow = NULL */
 void *ldr_resize(const struct ldr_heap *heap, void *p, size_t n);
 void ldr_release(const struct ldr_heap *heap, void *p); /* NULL is fine */
@@ -28,12 +28,13 @@ struct ldr_arena {
     size_t block;     /* default block size */
 };
 void ldr_arena_init(struct ldr_arena *a, const struct ldr_heap *heap, size_t block_bytes); /* 0 = 64 KiB */
-void *ldr_arena_alloc(struct ldr_arena *a, size_t n);                                      /* uninitialised or NULL */
+void *ldr_arena_alloc(struct ldr_arena *a, size_t n); /* uninitialised or NULL */
 void *ldr_arena_calloc(struct ldr_arena *a, size_t count, size_t size);
 char *ldr_arena_strndup(struct ldr_arena *a, const char *s, size_t n); /* NUL-terminated copy */
 char *ldr_arena_printf(struct ldr_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int ldr_arena_slice(struct ldr_arena *a, struct ldr_slice in, struct ldr_slice *out); /* copy; 0 or LDR_E_NOMEM */
-void ldr_arena_reset(struct ldr_arena *a); /* keeps one block */
+int ldr_arena_slice(struct ldr_arena *a, struct ldr_slice in,
+                    struct ldr_slice *out); /* copy; 0 or LDR_E_NOMEM */
+void ldr_arena_reset(struct ldr_arena *a);  /* keeps one block */
 void ldr_arena_close(struct ldr_arena *a);
 
 /* Test heap: the Nth allocation from now fails (n >= 1), and all later ones too when sticky. */

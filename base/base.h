@@ -1,5 +1,5 @@
-/* base/: what every other folder stands on. Include this header only; the parts are private to their files' names.
- * Nothing here calls a clock, a random source, a thread, a socket or a file. */
+/* base/: what every other folder stands on. Include this header only; the parts are private to their files'
+ * names. Nothing here calls a clock, a random source, a thread, a socket or a file. */
 #ifndef LDR_BASE_H
 #define LDR_BASE_H
 #include "base/alloc.h"

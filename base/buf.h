@@ -1,5 +1,5 @@
-/* A growing byte buffer with a maximum. Appends after a failure do nothing and the first failure stays in `err`, so a
- * sequence of appends needs one check at its end. */
+/* A growing byte buffer with a maximum. Appends after a failure do nothing and the first failure stays in
+ * `err`, so a sequence of appends needs one check at its end. */
 #ifndef LDR_BASE_BUF_H
 #define LDR_BASE_BUF_H
 #include <stdarg.h>
@@ -15,7 +15,8 @@ struct ldr_buf {
     int err; /* 0, LDR_E_NOMEM or LDR_E_TOO_BIG */
 };
 
-void ldr_buf_init(struct ldr_buf *b, const struct ldr_heap *heap, size_t max); /* max 0 = LDR_BUF_MAX_DEFAULT */
+void ldr_buf_init(struct ldr_buf *b, const struct ldr_heap *heap,
+                  size_t max); /* max 0 = LDR_BUF_MAX_DEFAULT */
 void ldr_buf_close(struct ldr_buf *b);
 static inline void ldr_buf_reset(struct ldr_buf *b)
 {

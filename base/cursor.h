@@ -1,5 +1,5 @@
-/* Reading bytes that came from elsewhere: every read checks what remains before any arithmetic; after a failure all
- * reads give zeros and `err` stays, so a decoder checks once at its end. Little-endian. */
+/* Reading bytes that came from elsewhere: every read checks what remains before any arithmetic; after a
+ * failure all reads give zeros and `err` stays, so a decoder checks once at its end. Little-endian. */
 #ifndef LDR_BASE_CURSOR_H
 #define LDR_BASE_CURSOR_H
 #include "base/slice.h"

@@ -27,10 +27,12 @@ const char *ldr_code_name(int code); /* "INVALID"; "UNKNOWN" for anything else *
 const char *ldr_code_text(int code); /* "invalid input" */
 bool ldr_code_retryable(int code);
 
-/* Fills err (which may be NULL) and returns code, so that `return ldr_fail(err, LDR_E_IO, "...")` reads well. A message
- * that does not fit is cut. The first failure wins is NOT implied: a later call overwrites. */
+/* Fills err (which may be NULL) and returns code, so that `return ldr_fail(err, LDR_E_IO, "...")` reads well.
+ * A message that does not fit is cut. The first failure wins is NOT implied: a later call overwrites. */
 int ldr_fail(struct ldr_err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Prepends "context: " to the message of an error that is already set; returns err->code (or code when err is NULL). */
-int ldr_fail_context(struct ldr_err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Prepends "context: " to the message of an error that is already set; returns err->code (or code when err is
+ * NULL). */
+int ldr_fail_context(struct ldr_err *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void ldr_err_clear(struct ldr_err *err);
 #endif

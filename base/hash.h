@@ -1,4 +1,5 @@
-/* Hashes: XXH3. The 64-bit one places entities on the ring and identifies values; the 32-bit one guards stored bytes. */
+/* Hashes: XXH3. The 64-bit one places entities on the ring and identifies values; the 32-bit one guards
+ * stored bytes. */
 #ifndef LDR_BASE_HASH_H
 #define LDR_BASE_HASH_H
 #include "base/slice.h"

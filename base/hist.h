@@ -1,5 +1,5 @@
-/* Latency histogram: log-linear, 1 ns to about 18 minutes, relative error at most 1/64, fixed memory, no allocation.
- * One writer; merge to combine threads. */
+/* Latency histogram: log-linear, 1 ns to about 18 minutes, relative error at most 1/64, fixed memory, no
+ * allocation. One writer; merge to combine threads. */
 #ifndef LDR_BASE_HIST_H
 #define LDR_BASE_HIST_H
 #include <stdint.h>

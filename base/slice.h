@@ -1,4 +1,5 @@
-/* A borrowed run of bytes: valid until the call returns or the callback ends, unless a docstring says otherwise. */
+/* A borrowed run of bytes: valid until the call returns or the callback ends, unless a docstring says
+ * otherwise. */
 #ifndef LDR_BASE_SLICE_H
 #define LDR_BASE_SLICE_H
 #include <stdbool.h>

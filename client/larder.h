@@ -1,9 +1,9 @@
 /* larder.h: the Larder feature store as a library. The only installed header; C11 and C++.
  *
- * Handles are opaque. Every fallible function returns 0 or a negative LDR_E_* and fills `err` (which may be NULL). Text
- * is UTF-8, times are int64 microseconds since 1970-01-01T00:00:00Z. Unless said otherwise a function may be called from
- * any thread, on one handle by several threads at once; there is no global state. What a call returns to be freed has its
- * own destroy function; borrowed pointers say how long they live. */
+ * Handles are opaque. Every fallible function returns 0 or a negative LDR_E_* and fills `err` (which may be
+ * NULL). Text is UTF-8, times are int64 microseconds since 1970-01-01T00:00:00Z. Unless said otherwise a
+ * function may be called from any thread, on one handle by several threads at once; there is no global state.
+ * What a call returns to be freed has its own destroy function; borrowed pointers say how long they live. */
 #ifndef LARDER_H
 #define LARDER_H
 #include <stdbool.h>
@@ -68,15 +68,16 @@ enum ldr_type {
 #define LDR_PUBLIC_STATUS
 enum ldr_status {
     LDR_PRESENT = 0,
-    LDR_NULL_VALUE = 1,      /* a fact answers, and holds null there */
-    LDR_NOT_FOUND = 2,       /* no fact answers */
-    LDR_OUTSIDE_MAX_AGE = 3, /* serving only: the newest fact is past its ttl; its value is there all the same */
+    LDR_NULL_VALUE = 1, /* a fact answers, and holds null there */
+    LDR_NOT_FOUND = 2,  /* no fact answers */
+    LDR_OUTSIDE_MAX_AGE =
+        3, /* serving only: the newest fact is past its ttl; its value is there all the same */
 };
 #endif
 
-/* One value. Strings, bytes and lists are borrowed: from the caller going in, from the result object coming out. A list is
- * packed: fixed elements little-endian one after the other (bool 1 byte, int32/float32 4, others 8), variable elements each
- * as a u32 length and bytes. */
+/* One value. Strings, bytes and lists are borrowed: from the caller going in, from the result object coming
+ * out. A list is packed: fixed elements little-endian one after the other (bool 1 byte, int32/float32 4,
+ * others 8), variable elements each as a u32 length and bytes. */
 struct ldr_datum {
     uint8_t type;   /* enum ldr_type */
     uint8_t status; /* enum ldr_status; going in: LDR_PRESENT or LDR_NULL_VALUE */
@@ -101,21 +102,23 @@ LDR_API bool ldr_error_retryable(int code);
 
 /* ---- Stores ---- */
 struct ldr_store;
-struct ldr_open_opts { /* zeros are defaults */
-    bool must_exist;         /* do not create; a missing store is LDR_E_NOT_FOUND */
-    unsigned shards;         /* when creating: 1 to 1024; default 1 */
-    unsigned threads;        /* work pool; default: usable CPUs */
-    size_t memory_bytes;     /* budget of one large read or load; default 1 GiB */
-    size_t latest_bytes;     /* in-memory table of latest rows, all shards together; default 256 MiB */
-    size_t cache_bytes;      /* block cache, all shards together; default 128 MiB */
-    int64_t future_us;       /* how far ahead of now a fact may be to answer "now"; default 24 h; -1 = 0 */
-    bool no_sync;            /* do not fsync: for data that can be rebuilt */
+struct ldr_open_opts {   /* zeros are defaults */
+    bool must_exist;     /* do not create; a missing store is LDR_E_NOT_FOUND */
+    unsigned shards;     /* when creating: 1 to 1024; default 1 */
+    unsigned threads;    /* work pool; default: usable CPUs */
+    size_t memory_bytes; /* budget of one large read or load; default 1 GiB */
+    size_t latest_bytes; /* in-memory table of latest rows, all shards together; default 256 MiB */
+    size_t cache_bytes;  /* block cache, all shards together; default 128 MiB */
+    int64_t future_us;   /* how far ahead of now a fact may be to answer "now"; default 24 h; -1 = 0 */
+    bool no_sync;        /* do not fsync: for data that can be rebuilt */
     void (*log)(void *ctx, int level, const char *text); /* 0 debug 1 info 2 warning 3 error */
     void *log_ctx;
 };
 /* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED). */
-LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out, struct ldr_err *err);
-/* Waits for asynchronous requests. No other call on the store may be under way. Queries die with it: destroy them first. */
+LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,
+                     struct ldr_err *err);
+/* Waits for asynchronous requests. No other call on the store may be under way. Queries die with it: destroy
+ * them first. */
 LDR_API void ldr_close(struct ldr_store *s);
 
 /* ---- Tables: what the catalog, statistics and reports answer ---- */
@@ -127,17 +130,18 @@ LDR_API const char *ldr_table_column(const struct ldr_table *t, size_t col);
 LDR_API const struct ldr_datum *ldr_table_cell(const struct ldr_table *t, size_t row, size_t col);
 LDR_API void ldr_table_destroy(struct ldr_table *t);
 
-/* ---- Definitions and catalog. kind: "entities", "sources", "feature-views", "features", "feature-services"; features
- * are named VIEW:FEATURE. ---- */
-/* Difference between the definitions in a folder and the registry. Rows: op ("add", "change", "remove", "keep",
- * "refused"), kind, name, field, from, to, reason. *changes counts what apply would change. Definition errors:
- * LDR_E_INVALID, and *problems (may be NULL) gets rows file, line, column, text. */
+/* ---- Definitions and catalog. kind: "entities", "sources", "feature-views", "features", "feature-services";
+ * features are named VIEW:FEATURE. ---- */
+/* Difference between the definitions in a folder and the registry. Rows: op ("add", "change", "remove",
+ * "keep", "refused"), kind, name, field, from, to, reason. *changes counts what apply would change.
+ * Definition errors: LDR_E_INVALID, and *problems (may be NULL) gets rows file, line, column, text. */
 LDR_API int ldr_plan(struct ldr_store *s, const char *dir, struct ldr_table **changes_out, uint64_t *changes,
                      uint64_t *version, struct ldr_table **problems, struct ldr_err *err);
-/* Makes it so, atomically. expect_version: UINT64_MAX, or refuse with LDR_E_CONFLICT unless the registry is there.
- * The same rows as ldr_plan, of what was done. *version: after it. */
-LDR_API int ldr_apply(struct ldr_store *s, const char *dir, uint64_t expect_version, struct ldr_table **changes_out,
-                      uint64_t *changes, uint64_t *version, struct ldr_table **problems, struct ldr_err *err);
+/* Makes it so, atomically. expect_version: UINT64_MAX, or refuse with LDR_E_CONFLICT unless the registry is
+ * there. The same rows as ldr_plan, of what was done. *version: after it. */
+LDR_API int ldr_apply(struct ldr_store *s, const char *dir, uint64_t expect_version,
+                      struct ldr_table **changes_out, uint64_t *changes, uint64_t *version,
+                      struct ldr_table **problems, struct ldr_err *err);
 LDR_API int ldr_delete(struct ldr_store *s, const char *kind, const char *name, struct ldr_err *err);
 LDR_API int ldr_list(struct ldr_store *s, const char *kind, struct ldr_table **out, struct ldr_err *err);
 /* Rows: field, value; version 0 = today. */
@@ -154,10 +158,11 @@ LDR_API int ldr_search(struct ldr_store *s, const char *text, const char *owner,
 /* ---- Queries: a list of features, resolved once and read many times ---- */
 struct ldr_query;
 struct ldr_query_spec {
-    const char *service;          /* or NULL */
-    const char *const *features;  /* "view:feature", or "view" for all of it; in output order after the service's */
+    const char *service; /* or NULL */
+    const char *const
+        *features; /* "view:feature", or "view" for all of it; in output order after the service's */
     size_t nfeatures;
-    bool full_names;              /* view__feature instead of feature; a clash of short names is LDR_E_INVALID */
+    bool full_names; /* view__feature instead of feature; a clash of short names is LDR_E_INVALID */
 };
 /* Follows later definitions by itself. Destroy before the store is closed. */
 LDR_API int ldr_query_create(struct ldr_store *s, const struct ldr_query_spec *spec, struct ldr_query **out,
@@ -176,22 +181,25 @@ struct ldr_rows; /* a result, reused from call to call; one thread at a time */
 LDR_API int ldr_rows_create(struct ldr_rows **out);
 LDR_API void ldr_rows_destroy(struct ldr_rows *r);
 LDR_API size_t ldr_rows_count(const struct ldr_rows *r);
-/* The cells of one row, ldr_query_columns() of them, valid until the rows are read into again or destroyed. */
+/* The cells of one row, ldr_query_columns() of them, valid until the rows are read into again or destroyed.
+ */
 LDR_API const struct ldr_datum *ldr_rows_row(const struct ldr_rows *r, size_t row);
 /* Event and created time of the fact behind one cell; false when none answered. */
-LDR_API bool ldr_rows_times(const struct ldr_rows *r, size_t row, size_t col, int64_t *event_us, int64_t *created_us);
+LDR_API bool ldr_rows_times(const struct ldr_rows *r, size_t row, size_t col, int64_t *event_us,
+                            int64_t *created_us);
 struct ldr_online_opts { /* NULL or zeros: now */
     bool has_as_of, has_known_at;
     int64_t as_of_us, known_at_us;
 };
-/* keys: nrows x ldr_query_keys() values, row by row, of the keys' types (an int32 for an int64 key and the like is
- * converted when it fits). A null key gives NOT_FOUND. */
+/* keys: nrows x ldr_query_keys() values, row by row, of the keys' types (an int32 for an int64 key and the
+ * like is converted when it fits). A null key gives NOT_FOUND. */
 LDR_API int ldr_online_get(const struct ldr_query *q, const struct ldr_datum *keys, size_t nrows,
                            const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err);
 
 /* ---- Point-in-time joins: Arrow-shaped columns in and out ---- */
-/* Layout as in the Arrow columnar format: validity bitmap (bit = 1: valid; NULL = all valid), bool bit-packed, numbers and
- * timestamps little-endian, strings and bytes with n + 1 int64 offsets, lists with n + 1 int64 offsets into child. */
+/* Layout as in the Arrow columnar format: validity bitmap (bit = 1: valid; NULL = all valid), bool
+ * bit-packed, numbers and timestamps little-endian, strings and bytes with n + 1 int64 offsets, lists with n
+ * + 1 int64 offsets into child. */
 struct ldr_column_data {
     uint8_t type; /* enum ldr_type */
     size_t n;
@@ -203,22 +211,26 @@ struct ldr_column_data {
 struct ldr_spine {
     size_t nrows;
     const int64_t *t_us;
-    const int64_t *known_at_us;          /* one for each row, or NULL */
-    int64_t known_at_all_us;             /* when known_at_us is NULL and has_known_at */
+    const int64_t *known_at_us; /* one for each row, or NULL */
+    int64_t known_at_all_us;    /* when known_at_us is NULL and has_known_at */
     bool has_known_at;
-    const struct ldr_column_data *keys;  /* ldr_query_keys() columns, in that order */
+    const struct ldr_column_data *keys; /* ldr_query_keys() columns, in that order */
 };
 struct ldr_batch; /* nrows in spine order */
 struct ldr_historical_opts {
     bool with_status, with_times;
 };
-/* The result is held in memory as a whole: hand in spines in pieces to bound it (ldr_historical_file does). */
+/* The result is held in memory as a whole: hand in spines in pieces to bound it (ldr_historical_file does).
+ */
 LDR_API int ldr_historical_get(const struct ldr_query *q, const struct ldr_spine *spine,
-                               const struct ldr_historical_opts *opts, struct ldr_batch **out, struct ldr_err *err);
+                               const struct ldr_historical_opts *opts, struct ldr_batch **out,
+                               struct ldr_err *err);
 LDR_API size_t ldr_batch_rows(const struct ldr_batch *b);
 LDR_API const struct ldr_column_data *ldr_batch_column(const struct ldr_batch *b, size_t col);
-LDR_API const uint8_t *ldr_batch_status(const struct ldr_batch *b, size_t col); /* nrows, or NULL when not asked for */
-LDR_API const int64_t *ldr_batch_event_us(const struct ldr_batch *b, size_t col); /* INT64_MIN = none; NULL as above */
+LDR_API const uint8_t *ldr_batch_status(const struct ldr_batch *b,
+                                        size_t col); /* nrows, or NULL when not asked for */
+LDR_API const int64_t *ldr_batch_event_us(const struct ldr_batch *b,
+                                          size_t col); /* INT64_MIN = none; NULL as above */
 LDR_API const int64_t *ldr_batch_created_us(const struct ldr_batch *b, size_t col);
 LDR_API void ldr_batch_destroy(struct ldr_batch *b);
 
@@ -229,14 +241,15 @@ struct ldr_progress {
     const char *what; /* "reading weather.csv" */
 };
 struct ldr_work {
-    /* Called from the calling thread a few times a second; non-zero cancels: LDR_E_CANCELLED, what was taken stays. */
+    /* Called from the calling thread a few times a second; non-zero cancels: LDR_E_CANCELLED, what was taken
+     * stays. */
     int (*progress)(void *ctx, const struct ldr_progress *p);
     void *ctx;
 };
 
 struct ldr_historical_file {
-    const char *spine_path;       /* CSV; "-" = standard input; .gz by suffix */
-    const char *output_path;      /* CSV; "-" = standard output; NULL too. A file appears only when complete */
+    const char *spine_path;  /* CSV; "-" = standard input; .gz by suffix */
+    const char *output_path; /* CSV; "-" = standard output; NULL too. A file appears only when complete */
     const char *timestamp_column; /* NULL = "event_timestamp" */
     const char *known_at_column;  /* NULL = none */
     bool has_known_at;
@@ -250,14 +263,16 @@ struct ldr_join_report {
     double seconds;
     uint64_t peak_bytes; /* of the join's own buffers */
 };
-/* Streams a spine of any size in bounded memory. LDR_E_INVALID names line and column; no output file is left behind. */
+/* Streams a spine of any size in bounded memory. LDR_E_INVALID names line and column; no output file is left
+ * behind. */
 LDR_API int ldr_historical_to_file(const struct ldr_query *q, const struct ldr_historical_file *f,
-                                   const struct ldr_work *work, struct ldr_join_report *report, struct ldr_err *err);
+                                   const struct ldr_work *work, struct ldr_join_report *report,
+                                   struct ldr_err *err);
 
 /* ---- Writing ---- */
 struct ldr_write_report {
-    uint64_t rows;       /* read */
-    uint64_t taken;      /* stored, or already there */
+    uint64_t rows;  /* read */
+    uint64_t taken; /* stored, or already there */
     uint64_t rejected;
     uint64_t duplicates; /* seen to be there already */
     uint64_t erased;     /* refused: their entity was erased after they were created */
@@ -265,30 +280,33 @@ struct ldr_write_report {
     uint64_t skipped;    /* outside the asked range (materialize) */
     int64_t min_event_us, max_event_us;
     double seconds;
-    bool bulk;           /* the bulk path was taken */
+    bool bulk;              /* the bulk path was taken */
     char first_reject[256]; /* "FILE:LINE: column temp: reason" */
 };
-/* Facts from memory: names[ncols] are join keys and features of the view in any order, values nrows x ncols row by row.
- * created_us NULL = time of acceptance. All or nothing; returns when durable. A feature that is not named is null. */
+/* Facts from memory: names[ncols] are join keys and features of the view in any order, values nrows x ncols
+ * row by row. created_us NULL = time of acceptance. All or nothing; returns when durable. A feature that is
+ * not named is null. */
 LDR_API int ldr_write(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
-                      const struct ldr_datum *values, size_t nrows, const int64_t *event_us, const int64_t *created_us,
-                      struct ldr_write_report *report, struct ldr_err *err);
+                      const struct ldr_datum *values, size_t nrows, const int64_t *event_us,
+                      const int64_t *created_us, struct ldr_write_report *report, struct ldr_err *err);
 struct ldr_ingest {
     const char *view;
-    const char *path;          /* "-" = standard input; .gz by suffix */
-    const char *format;        /* "csv", "ndjson"; NULL = by suffix, else csv */
-    const char *event_column, *created_column; /* NULL = as the view's source says, else "event_timestamp" / none */
+    const char *path;   /* "-" = standard input; .gz by suffix */
+    const char *format; /* "csv", "ndjson"; NULL = by suffix, else csv */
+    const char *event_column,
+        *created_column; /* NULL = as the view's source says, else "event_timestamp" / none */
     bool has_created_at;
-    int64_t created_at_us;     /* for rows without a created time */
-    const char *rejects_path;  /* NULL = PATH.rejects.csv (standard input: stdin.rejects.csv) */
-    bool allow_missing;        /* a feature column that the file lacks is null instead of an error */
+    int64_t created_at_us;    /* for rows without a created time */
+    const char *rejects_path; /* NULL = PATH.rejects.csv (standard input: stdin.rejects.csv) */
+    bool allow_missing;       /* a feature column that the file lacks is null instead of an error */
     bool has_range;
-    int64_t from_us, to_us;    /* only these event times, inclusive */
+    int64_t from_us, to_us; /* only these event times, inclusive */
 };
 LDR_API int ldr_ingest_file(struct ldr_store *s, const struct ldr_ingest *in, const struct ldr_work *work,
                             struct ldr_write_report *report, struct ldr_err *err);
-/* Reads the declared sources of the views (n 0 = all that have one) for start <= event time <= end. incremental: start is
- * where the last one ended. One row a view: view, files, rows, taken, rejected, skipped, ties, from, to, seconds. */
+/* Reads the declared sources of the views (n 0 = all that have one) for start <= event time <= end.
+ * incremental: start is where the last one ended. One row a view: view, files, rows, taken, rejected,
+ * skipped, ties, from, to, seconds. */
 struct ldr_materialize {
     const char *dir; /* definition folder that source paths are relative to */
     const char *const *views;
@@ -298,10 +316,10 @@ struct ldr_materialize {
 };
 LDR_API int ldr_materialize(struct ldr_store *s, const struct ldr_materialize *m, const struct ldr_work *work,
                             struct ldr_write_report *total, struct ldr_table **out, struct ldr_err *err);
-/* Removes an entity's data for ever: all facts created until now. names/values: its join keys. view NULL = all views of
- * every entity with exactly these join keys. *removed counts history facts. */
-LDR_API int ldr_erase(struct ldr_store *s, const char *view, const char *const *names, const struct ldr_datum *values,
-                      size_t n, uint64_t *removed, struct ldr_err *err);
+/* Removes an entity's data for ever: all facts created until now. names/values: its join keys. view NULL =
+ * all views of every entity with exactly these join keys. *removed counts history facts. */
+LDR_API int ldr_erase(struct ldr_store *s, const char *view, const char *const *names,
+                      const struct ldr_datum *values, size_t n, uint64_t *removed, struct ldr_err *err);
 
 /* ---- Looking at data ---- */
 struct ldr_scan {
@@ -316,7 +334,8 @@ struct ldr_scan {
 };
 LDR_API int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, const struct ldr_work *work,
                              uint64_t *rows, struct ldr_err *err);
-/* One row a feature: feature, type, count, nulls, distinct, min, max, mean, stddev, p01, p25, p50, p75, p99, top. */
+/* One row a feature: feature, type, count, nulls, distinct, min, max, mean, stddev, p01, p25, p50, p75, p99,
+ * top. */
 LDR_API int ldr_stats(struct ldr_store *s, const char *view, int64_t from_us, int64_t to_us,
                       const struct ldr_work *work, struct ldr_table **out, struct ldr_err *err);
 /* Rows: name, value: facts, bytes on disk, memory, hit rate of the latest table ... */
@@ -324,31 +343,37 @@ LDR_API int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct 
 
 /* ---- Care ---- */
 /* Proves the store. Rows: shard, check, count, and one row for each problem found. *wrong counts problems. */
-LDR_API int ldr_check(struct ldr_store *s, bool repair, uint64_t *wrong, struct ldr_table **out, struct ldr_err *err);
-LDR_API int ldr_backup(struct ldr_store *s, const char *dir, struct ldr_err *err); /* dir: new or empty; while serving */
+LDR_API int ldr_check(struct ldr_store *s, bool repair, uint64_t *wrong, struct ldr_table **out,
+                      struct ldr_err *err);
+LDR_API int ldr_backup(struct ldr_store *s, const char *dir,
+                       struct ldr_err *err); /* dir: new or empty; while serving */
 /* Brings a backup back into a folder that holds no store yet. */
 LDR_API int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err);
-LDR_API int ldr_compact(struct ldr_store *s, struct ldr_err *err); /* frees what retention and erasure have released */
+LDR_API int ldr_compact(struct ldr_store *s,
+                        struct ldr_err *err); /* frees what retention and erasure have released */
 
-/* ---- Asynchronous twins. The request is embedded by the caller and, like all arguments, must live until the callback.
- * Non-zero return: no callback. Zero: exactly one callback, later, on a thread of the store. ---- */
+/* ---- Asynchronous twins. The request is embedded by the caller and, like all arguments, must live until the
+ * callback. Non-zero return: no callback. Zero: exactly one callback, later, on a thread of the store. ----
+ */
 struct ldr_req {
-    void *data;                                                    /* yours */
+    void *data;                                                           /* yours */
     void (*done)(struct ldr_req *r, int code, const struct ldr_err *err); /* set by you */
     void *internal[24];
 };
 LDR_API int ldr_online_get_async(struct ldr_req *r, const struct ldr_query *q, const struct ldr_datum *keys,
                                  size_t nrows, const struct ldr_online_opts *opts, struct ldr_rows *out);
-LDR_API int ldr_historical_get_async(struct ldr_req *r, const struct ldr_query *q, const struct ldr_spine *spine,
-                                     const struct ldr_historical_opts *opts, struct ldr_batch **out);
-LDR_API int ldr_write_async(struct ldr_req *r, struct ldr_store *s, const char *view, const char *const *names,
-                            size_t ncols, const struct ldr_datum *values, size_t nrows, const int64_t *event_us,
-                            const int64_t *created_us, struct ldr_write_report *report);
+LDR_API int ldr_historical_get_async(struct ldr_req *r, const struct ldr_query *q,
+                                     const struct ldr_spine *spine, const struct ldr_historical_opts *opts,
+                                     struct ldr_batch **out);
+LDR_API int ldr_write_async(struct ldr_req *r, struct ldr_store *s, const char *view,
+                            const char *const *names, size_t ncols, const struct ldr_datum *values,
+                            size_t nrows, const int64_t *event_us, const int64_t *created_us,
+                            struct ldr_write_report *report);
 
 /* ---- Finding a store ---- */
-/* The `store:` that the definitions in a folder declare, as written there. Only this is read: other mistakes in the files do
- * not matter. LDR_E_NOT_FOUND when they name none (or there are none); LDR_E_INVALID when they name none and a file is not
- * YAML, with its place; LDR_E_TOO_BIG when it does not fit in n bytes. */
+/* The `store:` that the definitions in a folder declare, as written there. Only this is read: other mistakes
+ * in the files do not matter. LDR_E_NOT_FOUND when they name none (or there are none); LDR_E_INVALID when
+ * they name none and a file is not YAML, with its place; LDR_E_TOO_BIG when it does not fit in n bytes. */
 LDR_API int ldr_definitions_store(const char *dir, char *out, size_t n, struct ldr_err *err);
 
 #ifdef __cplusplus

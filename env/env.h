@@ -1,5 +1,5 @@
-/* env/: the outside world as an interface: clock and work pool. Handed in at creation, so that a simulator can hand in its
- * own. The real ones stand on libuv. */
+/* env/: the outside world as an interface: clock and work pool. Handed in at creation, so that a simulator
+ * can hand in its own. The real ones stand on libuv. */
 #ifndef LDR_ENV_H
 #define LDR_ENV_H
 #include "base/base.h"
@@ -12,16 +12,18 @@ struct ldr_clock {
 };
 struct ldr_clock ldr_clock_system(void);
 
-/* A fixed set of threads. ldr_pool_each runs fn(ctx, i, worker) for i in [0, n) on the workers and on the calling thread,
- * and returns when all are done: 0 or the first non-zero result (later items are then skipped). worker < ldr_pool_width,
- * unique among those running at one time in this call. Callable from several threads at once, and from inside a job. */
+/* A fixed set of threads. ldr_pool_each runs fn(ctx, i, worker) for i in [0, n) on the workers and on the
+ * calling thread, and returns when all are done: 0 or the first non-zero result (later items are then
+ * skipped). worker < ldr_pool_width, unique among those running at one time in this call. Callable from
+ * several threads at once, and from inside a job. */
 struct ldr_pool;
 int ldr_pool_create(unsigned threads, struct ldr_pool **out); /* 0 = one per usable CPU; at most 256 */
 void ldr_pool_destroy(struct ldr_pool *p);                    /* waits for submitted jobs */
 unsigned ldr_pool_width(const struct ldr_pool *p);            /* threads + 1: the caller works too */
 int ldr_pool_each(struct ldr_pool *p, size_t n, int (*fn)(void *ctx, size_t i, unsigned worker), void *ctx);
 
-/* One job for later, in submission order of start. The struct is embedded by the caller and must live until run returns. */
+/* One job for later, in submission order of start. The struct is embedded by the caller and must live until
+ * run returns. */
 struct ldr_job {
     void (*run)(struct ldr_job *job);
     struct ldr_job *next; /* the pool's */

@@ -31,7 +31,7 @@
     X(HELLO, 1, F(u16, proto) F(text, cluster) F(u8, role) F(text, name),                                    \
       F(u16, proto) F(u32, node) F(u64, incarnation) F(u64, map_version) F(u64, defs))                       \
     /* newest (or, flag bit 0, as of t_us) fact of each point, ttl not applied. flag bit 1: strict: the      \
-     * replica must not lag behind token (HLC). Answers in order of groups and points. */                                       \
+     * replica must not lag behind token (HLC). Answers in order of groups and points. */                    \
     X(LOOKUP, 2,                                                                                             \
       F(u64, defs) F(u8, flags) F(i64, t_us) F(i64, known_at_us) F(i64, token) LIST(group, groups),          \
       F(u64, defs) LIST(answer, answers))                                                                    \
@@ -40,7 +40,7 @@
     X(ASOF, 3, F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(i64, ttl_us) LIST(probe, probes),     \
       F(u32, answered) LIST(hit, hits))                                                                      \
     /* history in (hash, key, time) order from where `resume` (opaque, "" = start) stands. flags: bit 0      \
-     * ascending, bit 1 only `key` */                                                                                         \
+     * ascending, bit 1 only `key` */                                                                        \
     X(SCAN, 4,                                                                                               \
       F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(u8, flags) F(bytes, key) F(i64, from_us)       \
           F(i64, to_us) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),                  \

@@ -8,7 +8,7 @@
 #define EVENTS    6 /* event times 0..5 */
 #define CREATED   5 /* created times 10..14 */
 #define FACTS_MAX 400
-#define ROUNDS 600
+#define ROUNDS    600
 #define NULL_A    (-1)
 
 struct model_fact {
