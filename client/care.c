@@ -58,7 +58,7 @@ static int check_shard(struct ldr_store *s, uint32_t i, bool repair, struct chec
 {
     struct ldr_check_report r = {0};
     struct ldr_err why = {0};
-    int rc = ldr_shard_check(s->shards[i].shard, repair, &r, found_problem, c, &why);
+    int rc = ldr_place_check(&s->shards[i], repair, &r, found_problem, c, &why);
     if (rc && rc != LDR_E_CORRUPT)
         return ldr_fail(err, rc, "shard %u: %s", s->shards[i].id, why.message);
     check_row(c, "facts", r.facts, NULL);
@@ -149,7 +149,7 @@ int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct ldr_err 
     struct ldr_shard_stats all = {0};
     for (uint32_t i = 0; i < s->nshards; i++) {
         struct ldr_shard_stats one;
-        int rc = ldr_shard_stats(s->shards[i].shard, &one);
+        int rc = ldr_place_stats(&s->shards[i], &one);
         if (rc)
             return ldr_fail(err, rc, "shard %u gives no figures: %s", s->shards[i].id, ldr_code_text(rc));
         all.history_facts += one.history_facts;
@@ -176,6 +176,6 @@ int ldr_compact(struct ldr_store *s, struct ldr_err *err)
     ldr_err_clear(err);
     int rc = 0;
     for (uint32_t i = 0; !rc && i < s->nshards; i++)
-        rc = ldr_shard_compact(s->shards[i].shard, err);
+        rc = ldr_place_compact(&s->shards[i], err);
     return rc;
 }

@@ -117,11 +117,11 @@ static int run_shard(void *ctx, size_t i, unsigned worker)
         facts += parts[c].n;
     if (facts == 0)
         return 0;
-    struct ldr_shard *shard = p->s->shards[i].shard;
+    const struct ldr_store_shard *shard = &p->s->shards[i];
     p->tried[i] = true;
     if (p->load)
-        return ldr_shard_load(shard, p->view, parts, p->nchunks, &p->results[i], &p->errs[i]);
-    return ldr_shard_write(shard, parts[0].facts, parts[0].n, &p->results[i], &p->errs[i]);
+        return ldr_place_load(shard, p->view, parts, p->nchunks, &p->results[i], &p->errs[i]);
+    return ldr_place_write(shard, parts[0].facts, parts[0].n, &p->results[i], &p->errs[i]);
 }
 
 /* The first failure, and whether some of the facts may be stored all the same. */
@@ -173,7 +173,7 @@ int ldr_store_write_facts(struct ldr_store *s, const struct ldr_view_entry *v, s
     int rc = view_lives(s, v, err);
     if (!rc && s->nshards == 1) {
         struct ldr_write_result one = {0};
-        rc = ldr_shard_write(s->shards[0].shard, facts, n, &one, err);
+        rc = ldr_place_write(&s->shards[0], facts, n, &one, err);
         if (!rc)
             add_result(res, &one);
     } else if (!rc) {
@@ -194,7 +194,7 @@ int ldr_store_load_facts(struct ldr_store *s, const struct ldr_view_entry *v, st
     int rc = view_lives(s, v, err);
     if (!rc && s->nshards == 1) {
         struct ldr_write_result one = {0};
-        rc = ldr_shard_load(s->shards[0].shard, v->schema->view_id, chunks, nchunks, &one, err);
+        rc = ldr_place_load(&s->shards[0], v->schema->view_id, chunks, nchunks, &one, err);
         if (!rc)
             add_result(res, &one);
     } else if (!rc) {

@@ -71,7 +71,7 @@ int ldr_join_init(struct ldr_join *j, struct ldr_store *s, const struct ldr_quer
         ldr_slab_init(&j->workers[i].rows, 0);
     }
     for (uint32_t i = 0; i < s->nshards; i++) {
-        int rc = ldr_snap_create(s->shards[i].shard, &j->snaps[i], err);
+        int rc = ldr_place_snap(&s->shards[i], &j->snaps[i], err);
         if (rc)
             return rc;
     }
@@ -301,7 +301,7 @@ static int run_task(void *ctx, size_t i, unsigned worker)
     e.budget = j->budget / j->width;
     struct ldr_err err;
     ldr_err_clear(&err);
-    int rc = ldr_shard_asof_sorted(j->store->shards[t->shard].shard, j->snaps[t->shard], e.view->plan->id,
+    int rc = ldr_place_asof_sorted(&j->store->shards[t->shard], j->snaps[t->shard], e.view->plan->id,
                                    e.view->plan->schema->ttl_us, t->probes, t->n, emit, &e, &err);
     if (rc) {
         pthread_mutex_lock(&r->lock);

@@ -128,12 +128,12 @@ static void follow(struct ldr_rows *r, size_t n, uintptr_t old)
     }
 }
 
-static int read_asof(struct ldr_rows *r, const struct question *q, struct ldr_shard *shard, size_t k,
-                     size_t known, struct ldr_err *err)
+static int read_asof(struct ldr_rows *r, const struct question *q, const struct ldr_store_shard *shard,
+                     size_t k, size_t known, struct ldr_err *err)
 {
     uintptr_t old = (uintptr_t)r->rows.p;
     r->answers[k].found = false;
-    int rc = ldr_shard_asof(shard, NULL, &r->points[k], &q->asof, &r->rows, &r->answers[k], err);
+    int rc = ldr_place_asof(shard, &r->points[k], &q->asof, &r->rows, &r->answers[k], err);
     if (!rc && (uintptr_t)r->rows.p != old) {
         bool found = r->answers[k].found;
         r->answers[k].found = false; /* it is right already */
@@ -144,20 +144,25 @@ static int read_asof(struct ldr_rows *r, const struct question *q, struct ldr_sh
 }
 
 /* Points [from, to) belong to one shard. */
-static int read_run(struct ldr_rows *r, const struct question *q, struct ldr_shard *shard, size_t from,
-                    size_t to, struct ldr_err *err)
+static int read_run(struct ldr_rows *r, const struct question *q, const struct ldr_store_shard *shard,
+                    size_t from, size_t to, struct ldr_err *err)
 {
     int rc = 0;
     if (!q->latest) {
+        if (!shard->shard) { /* far away: one question for all */
+            uintptr_t before = (uintptr_t)r->rows.p;
+            rc = shard->ops->asof(shard->remote, r->points + from, to - from, &q->asof, &r->rows,
+                                  r->answers + from, err);
+            if (!rc)
+                follow(r, from, before);
+            return rc;
+        }
         for (size_t k = from; !rc && k < to; k++)
             rc = read_asof(r, q, shard, k, k, err);
         return rc;
     }
     uintptr_t old = (uintptr_t)r->rows.p;
-    if (to - from == 1)
-        rc = ldr_shard_latest(shard, &r->points[from], &r->rows, &r->answers[from], err);
-    else
-        rc = ldr_shard_latest_many(shard, r->points + from, to - from, &r->rows, r->answers + from, err);
+    rc = ldr_place_latest(shard, r->points + from, to - from, &r->rows, r->answers + from, err);
     if (rc)
         return rc;
     follow(r, from, old);
@@ -201,7 +206,7 @@ static int read_shards(struct ldr_rows *r, const struct question *q, struct ldr_
     for (uint32_t i = 0; !rc && i < s->nshards; i++) {
         size_t from = i ? ends[i - 1] : 0;
         if (ends[i] > from)
-            rc = read_run(r, q, s->shards[i].shard, from, ends[i], err);
+            rc = read_run(r, q, &s->shards[i], from, ends[i], err);
     }
     if (ends != few)
         free(ends);
@@ -216,7 +221,7 @@ static int read_points(struct ldr_rows *r, const struct question *q, struct ldr_
         return read_shards(r, q, err);
     for (size_t k = 0; k < r->npoints; k++)
         set_point(r, q, k);
-    return read_run(r, q, q->store->shards[0].shard, 0, r->npoints, err);
+    return read_run(r, q, &q->store->shards[0], 0, r->npoints, err);
 }
 
 /* ---- Cells ---- */

@@ -54,7 +54,7 @@ static int run(struct ldr_scan_job *j, const struct ldr_scan *sc)
     ldr_buf_init(&key, NULL, 2 * LDR_KEY_MAX);
     int rc = sc->nkeys ? asked_key(j->format.view, sc, &key, j->err) : 0;
     for (uint32_t i = 0; rc == 0 && i < j->store->nshards; i++)
-        rc = ldr_snap_create(j->store->shards[i].shard, &j->snaps[i], j->err);
+        rc = ldr_place_snap(&j->store->shards[i], &j->snaps[i], j->err);
     if (rc == 0)
         rc = ldr_output_open(j->output, sc->output_path, j->err);
     if (rc == 0)

@@ -73,7 +73,7 @@ static int read_part(void *ctx, size_t i, unsigned worker)
                                  .hash_hi = at + 1 == s->each ? home->hi : home->lo + span * (at + 1)};
     struct ldr_err err;
     ldr_err_clear(&err);
-    int rc = ldr_shard_scan(home->shard, s->snaps[i / s->each], &opts, take, p, &err);
+    int rc = ldr_place_scan(home, s->snaps[i / s->each], &opts, take, p, &err);
     if (rc) {
         pthread_mutex_lock(&s->lock);
         if (s->rc == 0) {
@@ -123,7 +123,7 @@ static int run(struct stats *s, struct ldr_table *t, struct ldr_err *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < s->store->nshards; i++)
-        rc = ldr_snap_create(s->store->shards[i].shard, &s->snaps[i], err);
+        rc = ldr_place_snap(&s->store->shards[i], &s->snaps[i], err);
     if (rc == 0 && (rc = beat(s)) != 0)
         ldr_fail(err, rc, "%s", ldr_code_text(rc));
     size_t most = s->store->opts.memory_bytes / 2 / (s->nparts * PART_FEATURE) + 1;

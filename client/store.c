@@ -146,7 +146,7 @@ static int open_ring(struct ldr_store *s, bool fresh, struct ldr_err *err)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     for (uint32_t i = 0; i < s->nshards; i++) {
         const struct ldr_ring_arc *a = &s->ring.arcs[i];
-        s->shards[i] = (struct ldr_store_shard){NULL, a->shard, a->lo, a->hi};
+        s->shards[i] = (struct ldr_store_shard){.id = a->shard, .lo = a->lo, .hi = a->hi};
     }
     return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "client/larder.h"
+#include "client/place.h"
 #include "client/registry_file.h"
 #include "client/stamp.h"
 #include "client/table.h"
@@ -43,11 +44,6 @@ struct ldr_catalog {
 
 /* ---- The store ---- */
 
-struct ldr_store_shard {
-    struct ldr_shard *shard;
-    uint32_t id;
-    uint64_t lo, hi; /* its arc, inclusive; shards[] is in arc order and covers everything */
-};
 struct ldr_store {
     char *url, *dir; /* dir as given, without "local:" */
     int lock_fd;

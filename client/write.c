@@ -248,8 +248,8 @@ static int erase_entity(struct erasing *e, uint32_t view, const struct ldr_entit
         ldr_fail(err, rc, "the join key is over a limit");
     } else {
         struct ldr_slice k = ldr_buf_slice(&key);
-        rc = ldr_shard_erase(ldr_store_shard_of(e->s, ldr_key_hash(k))->shard, view, entity->about.id, k,
-                             e->at_us, &removed, err);
+        rc = ldr_place_erase(ldr_store_shard_of(e->s, ldr_key_hash(k)), view, entity->about.id, k, e->at_us,
+                             &removed, err);
     }
     e->removed += removed;
     ldr_buf_close(&key);
