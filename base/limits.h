@@ -19,6 +19,7 @@
 #define LDR_COMMAND_MAX      (32u << 20) /* bytes of one registry command */
 #define LDR_SNAPSHOT_MAX     (1u << 30)  /* bytes of a registry snapshot */
 #define LDR_SHARDS_MAX       1024        /* shards in one embedded store */
+#define LDR_FRAME_MAX        (32u << 20) /* bytes of one message between processes, headers included */
 #define LDR_FEATURES_REQ_MAX 16384       /* features in one request */
 #define LDR_BUF_MAX_DEFAULT  (1u << 30)
 #endif

@@ -15,14 +15,14 @@ check() { # NAME COMMAND...
     fi
 }
 sources() {
-    find base feature ring env registry shard client ops tests integration bench examples -name '*.[ch]' | sort
+    find base feature ring env registry shard rpc client ops tests integration bench examples -name '*.[ch]' | sort
 }
 format() {
     sources | xargs -P "$(nproc)" -n 20 clang-format-19 --dry-run -Werror
 }
 lint() {
     # the program's own sources; tests are covered by the warnings and the sanitizers
-    find base feature ring env registry shard client ops -name '*.c' | sort |
+    find base feature ring env registry shard rpc client ops -name '*.c' | sort |
         xargs -P "$(nproc)" -n 4 clang-tidy-19 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option
 }
 shell() {

@@ -20,6 +20,7 @@ static const struct folder folders[] = {
     {"env", "env/env.h", 2, false},
     {"registry", "registry/registry.h", 3, true},
     {"shard", "shard/shard.h", 3, false},
+    {"rpc", "rpc/rpc.h", 3, false},
     {"client", "client/larder.h", 4, false},
     {"ops", "ops/ops.h", 5, false},
 };
