@@ -3,11 +3,12 @@
 #include "client/larder.h"
 #include <stdlib.h>
 
-enum { BATCH = 2000, COLUMNS = ROW_FEATURES + 1 };
+enum { BATCH = 2000, KEYS_MAX = 1000, COLUMNS = ROW_FEATURES + 1 };
 struct ld {
     struct ldr_store *store;
     struct ldr_query *query;
     struct ldr_rows *rows;
+    struct ldr_datum keys[KEYS_MAX];
 };
 static char names_text[COLUMNS][8];
 static const char *names[COLUMNS];
@@ -112,11 +113,12 @@ static uint64_t ld_get_many(void *db, const uint64_t *entity, size_t n)
 {
     struct ld *l = db;
     struct ldr_err err = {0};
-    struct ldr_datum keys[1000];
     uint64_t sum = 0;
+    if (n > KEYS_MAX)
+        bench_die("larder", "too many keys in a batch");
     for (size_t i = 0; i < n; i++)
-        keys[i] = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)entity[i]};
-    must(ldr_online_get(l->query, keys, n, NULL, l->rows, &err), &err);
+        l->keys[i] = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)entity[i]};
+    must(ldr_online_get(l->query, l->keys, n, NULL, l->rows, &err), &err);
     for (size_t i = 0; i < n; i++)
         sum += read_cells(ldr_rows_row(l->rows, i));
     return sum;
