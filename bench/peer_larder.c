@@ -3,7 +3,8 @@
 #include "client/larder.h"
 #include <stdlib.h>
 
-enum { BATCH = 2000, KEYS_MAX = 1000, COLUMNS = ROW_FEATURES + 1 };
+/* Large enough for the bulk path; each batch is durable when its call returns. */
+enum { BATCH = 250000, KEYS_MAX = 1000, COLUMNS = ROW_FEATURES + 1 };
 struct ld {
     struct ldr_store *store;
     struct ldr_query *query;

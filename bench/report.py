@@ -31,7 +31,7 @@ def ratios(figures):
             if not own.startswith("larder"):
                 continue
             for peer, theirs in systems.items():
-                # thread counts are compared like with like: larder-2t with duckdb-2t
+                # cores are compared like with like: larder-2c with duckdb-2c
                 if peer.startswith("larder") or peer.partition("-")[2] != own.partition("-")[2]:
                     continue
                 a, b = statistics.median(mine), statistics.median(theirs)
