@@ -34,7 +34,6 @@ def peak():
 def join(db, spines, rounds, threads):
     c = connect(db, threads)
     features = [r[0] for r in c.execute("DESCRIBE churn").fetchall() if r[0] not in ("customer_id", "event_ts", "created_ts")]
-    numbers = [r[0] for r in c.execute("DESCRIBE churn").fetchall() if r[0] in features and r[1] == "BIGINT"]
     for i, path in enumerate(spines):
         c.execute(
             "CREATE OR REPLACE TEMP TABLE spine%d AS SELECT customer_id::BIGINT AS customer_id, "

@@ -55,18 +55,6 @@ static size_t values_of(const struct ldr_batch *b, size_t nrows)
     return n;
 }
 
-/* Counts the cells with a value, and adds up the whole numbers: what DuckDB must find as well. */
-static void read_column(const struct ldr_column_data *c, size_t *cells, int64_t *sum)
-{
-    for (size_t k = 0; k < c->n; k++) {
-        if (c->validity && !(c->validity[k / 8] >> (k % 8) & 1))
-            continue;
-        ++*cells;
-        if (c->type == LDR_INT64)
-            *sum += ((const int64_t *)c->data)[k];
-    }
-}
-
 int main(int argc, char **argv)
 {
     if (argc < 5)
