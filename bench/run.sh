@@ -80,7 +80,13 @@ if [ "$part" = offline ] || [ "$part" = all ]; then
     done
 fi
 rm -rf "$tmp"
-printf '%s, %s cores, %s\n\n' "$(uname -m)" "$(nproc)" "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
+{
+    sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort | uniq -c | sed 's/^ *//; s/ / x /'
+    sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release
+    dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 2>/dev/null | grep ' .' || true
+    [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import duckdb; print("duckdb " + duckdb.__version__)'
+} | paste -s -d ';' | sed 's/;/; /g'
+echo
 if [ -n "$check" ]; then
     python3 bench/report.py "$results" --check bench/ratios.tsv
 else
