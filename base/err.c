@@ -71,7 +71,7 @@ static void cut(char *text, size_t room, int n)
     text[end] = '\0';
 }
 
-int ldr_fail(struct ldr_err *err, int code, const char *fmt, ...)
+int(ldr_fail)(struct ldr_err *err, int code, const char *fmt, ...)
 {
     if (!err) {
         return code;
@@ -88,7 +88,7 @@ int ldr_fail(struct ldr_err *err, int code, const char *fmt, ...)
     return code;
 }
 
-int ldr_fail_context(struct ldr_err *err, int code, const char *fmt, ...)
+int(ldr_fail_context)(struct ldr_err *err, int code, const char *fmt, ...)
 {
     if (!err) {
         return code;

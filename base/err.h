@@ -35,4 +35,10 @@ int ldr_fail(struct ldr_err *err, int code, const char *fmt, ...) __attribute__(
 int ldr_fail_context(struct ldr_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void ldr_err_clear(struct ldr_err *err);
+
+#ifdef __clang_analyzer__ /* what it cannot see from a declaration: both return the code that they are given \
+                           */
+#define ldr_fail(err, code, ...)         (ldr_fail(err, code, __VA_ARGS__), (code))
+#define ldr_fail_context(err, code, ...) (ldr_fail_context(err, code, __VA_ARGS__), (code))
+#endif
 #endif

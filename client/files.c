@@ -9,7 +9,7 @@
 
 #define COPY_CHUNK (1u << 20) /* also the unit of the chained hash: never change it */
 
-int ldr_file_fail(struct ldr_err *err, int errnum, const char *what, const char *path)
+int(ldr_file_fail)(struct ldr_err *err, int errnum, const char *what, const char *path)
 {
     int code = LDR_E_IO;
     if (errnum == ENOSPC || errnum == EDQUOT)

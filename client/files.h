@@ -7,6 +7,9 @@
 /* The one place where errno becomes a code: ENOSPC, EDQUOT -> NOSPACE; ENOMEM -> NOMEM; ENOENT -> NOT_FOUND;
  * the rest IO. Fills err with "WHAT PATH: reason". */
 int ldr_file_fail(struct ldr_err *err, int errnum, const char *what, const char *path);
+#ifdef __clang_analyzer__ /* never 0 */
+#define ldr_file_fail(...) (ldr_file_fail(__VA_ARGS__), LDR_E_IO)
+#endif
 
 char *ldr_path_join(const char *dir, const char *name); /* dir/name; NULL = no memory; release with free */
 char *ldr_path_number(const char *dir, const char *name, uint64_t n); /* dir/name/n */

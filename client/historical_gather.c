@@ -187,7 +187,7 @@ static void copy(const struct col *c, size_t block, size_t from, size_t to)
     int64_t *offsets = c->out->offsets.p, base = c->items[block], byte = c->bytes[block], start = base;
     bool list = is_list(c);
     for (size_t i = from; i < to; i++) {
-        struct ldr_value v;
+        struct ldr_value v = {0};
         ldr_join_hit_cell(c->schema, c->hits[i], c->slot, &v);
         offsets[i + 1] += base;
         if (!v.null && list)

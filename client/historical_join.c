@@ -120,8 +120,8 @@ size_t ldr_join_row_bytes(const struct ldr_join *j)
 
 size_t ldr_join_bytes(const struct ldr_join *j)
 {
-    size_t n = j->cap *
-               (j->ngroups * 2 * sizeof(struct ldr_probe) + j->plan->nviews * sizeof(struct ldr_join_hit *));
+    size_t n = j->cap * ((size_t)j->ngroups * 2 * sizeof(struct ldr_probe) +
+                         j->plan->nviews * sizeof(struct ldr_join_hit *));
     for (unsigned i = 0; i < j->width; i++)
         n += j->workers[i].keys.mapped + j->workers[i].rows.mapped;
     return n;

@@ -117,7 +117,7 @@ static int read_line(struct ldr_manifest *m, const char *p, const char *end)
 
 static int read_text(struct ldr_manifest *m, const char *text, size_t n)
 {
-    const char *end = text + n, *last = end;
+    const char *end = text + n, *last;
     size_t head = sizeof HEAD - 1;
     if (n < head || memcmp(text, HEAD, head) != 0)
         return n >= sizeof HEAD_ANY && memcmp(text, HEAD_ANY, sizeof HEAD_ANY - 1) == 0 ? LDR_E_FORMAT

@@ -32,7 +32,7 @@ static int verify(const struct ldr_manifest *m, const char *dir, struct ldr_err 
     int rc = complete(m, dir, err);
     for (size_t i = 0; !rc && i < m->n; i++) {
         const struct ldr_manifest_file *f = &m->files[i];
-        uint64_t hash, size;
+        uint64_t hash = 0, size = 0;
         char *path = ldr_path_join(dir, f->path);
         rc = path ? ldr_file_hash(path, &hash, &size, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
         if (rc == LDR_E_NOT_FOUND)

@@ -5,6 +5,8 @@ install(TARGETS larder EXPORT LarderTargets LIBRARY DESTINATION ${CMAKE_INSTALL_
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/client/larder.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT LarderTargets NAMESPACE Larder:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Larder)
+# The file finds its prefix from where it lies, so that `cmake --install --prefix` may choose another than was configured.
+file(RELATIVE_PATH LARDER_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${CMAKE_SOURCE_DIR}/cmake/larder.pc.in ${CMAKE_BINARY_DIR}/larder.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/larder.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/LarderConfig.cmake.in ${CMAKE_BINARY_DIR}/LarderConfig.cmake

@@ -137,7 +137,8 @@ static int take_small(struct ldr_cli *c, const char *name, const char *text, uns
 
 static int take_option(struct ldr_cli *c, const struct ldr_opt *o, const char *value)
 {
-    c->seen[c->nseen++] = (struct ldr_seen){o->id, value ? value : ""};
+    value = value ? value : "";
+    c->seen[c->nseen++] = (struct ldr_seen){o->id, value};
     switch (o->id) {
     case LDR_OPT_DIR:
         c->dir = value;

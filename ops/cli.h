@@ -127,6 +127,11 @@ int ldr_cli_error(const struct ldr_cli *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Says what a library call answered, and returns the exit code for it. */
 int ldr_cli_fail(const struct ldr_cli *c, int rc, const struct ldr_err *err);
+#ifdef __clang_analyzer__ /* what it cannot see from a declaration */
+#define ldr_cli_usage(...)          (ldr_cli_usage(__VA_ARGS__), LDR_EXIT_USAGE)
+#define ldr_cli_error(c, code, ...) (ldr_cli_error(c, code, __VA_ARGS__), (code))
+#define ldr_cli_fail(...)           (ldr_cli_fail(__VA_ARGS__), LDR_EXIT_REFUSED)
+#endif
 int ldr_exit_of(int rc, const struct ldr_err *err);
 void ldr_cli_warn(const struct ldr_cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A remark: not with --quiet. */

@@ -41,7 +41,7 @@ static int next_block(struct ldr_entity_file *f, bool *more)
             return 0;
         if (f->n == f->cap) {
             size_t cap = f->cap * 2;
-            char *bigger = cap > LDR_CSV_RECORD_MAX * 2 ? NULL : ldr_resize(NULL, f->block, cap);
+            char *bigger = cap > (size_t)LDR_CSV_RECORD_MAX * 2 ? NULL : ldr_resize(NULL, f->block, cap);
             if (!bigger)
                 return ldr_cli_error(f->c, LDR_EXIT_USAGE, "%s:%llu: the record is too long", f->path,
                                      (unsigned long long)f->line);

@@ -10,7 +10,7 @@ static void say_prefix(const struct ldr_cli *c, const char *kind)
     fprintf(stderr, "larder%s%s: %s", c->verb ? " " : "", c->verb ? c->verb->name : "", kind);
 }
 
-int ldr_cli_usage(const struct ldr_cli *c, const char *fmt, ...)
+int(ldr_cli_usage)(const struct ldr_cli *c, const char *fmt, ...)
 {
     va_list ap;
     say_prefix(c, "");
@@ -24,7 +24,7 @@ int ldr_cli_usage(const struct ldr_cli *c, const char *fmt, ...)
     return LDR_EXIT_USAGE;
 }
 
-int ldr_cli_error(const struct ldr_cli *c, int code, const char *fmt, ...)
+int(ldr_cli_error)(const struct ldr_cli *c, int code, const char *fmt, ...)
 {
     va_list ap;
     say_prefix(c, "");
@@ -53,7 +53,7 @@ int ldr_exit_of(int rc, const struct ldr_err *err)
     }
 }
 
-int ldr_cli_fail(const struct ldr_cli *c, int rc, const struct ldr_err *err)
+int(ldr_cli_fail)(const struct ldr_cli *c, int rc, const struct ldr_err *err)
 {
     int code = ldr_exit_of(rc, err);
     const char *text = err && err->message[0] ? err->message : ldr_error_text(rc);

@@ -102,8 +102,10 @@ static int copy_file(struct copy *k, const char *from, const char *to)
     FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wbx") : NULL;
     int code = out ? note_made(k, to) : 0;
     bool bad = !out;
-    while (!bad && (n = fread(block, 1, sizeof block, in)) > 0)
-        bad = fwrite(block, 1, n, out) != n;
+    do {
+        n = bad ? 0 : fread(block, 1, sizeof block, in);
+        bad = bad || fwrite(block, 1, n, out) != n;
+    } while (n == sizeof block);
     bad = bad || ferror(in);
     if (in)
         fclose(in);

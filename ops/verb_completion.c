@@ -43,7 +43,7 @@ static void put_names(struct ldr_buf *b, const struct ldr_opt *opts, const struc
 /* The options whose argument is (or is not) a path, as patterns of a shell `case`. */
 static void put_patterns(struct ldr_buf *b, bool path, bool *any)
 {
-    for (size_t i = 0; ldr_verbs[i] || i == 0; i++) {
+    for (size_t i = 0; ldr_verbs[i]; i++) {
         const struct ldr_opt *tables[2] = {ldr_verbs[i]->opts, i == 0 ? ldr_global_opts : NULL};
         for (size_t t = 0; t < 2; t++) {
             for (const struct ldr_opt *o = tables[t]; o && o->name; o++) {

@@ -52,11 +52,10 @@ static int join_rejects(const struct ingest *g, const char *part)
     FILE *from = fopen(part, "rb"), *to = fopen(g->rejects, "a+b");
     ldr_buf_init(&head, NULL, 0);
     ldr_buf_init(&have, NULL, 0);
-    if (!from || !to) {
+    if (!from || !to || fseek(to, 0, SEEK_SET)) {
         rc = from || errno != ENOENT ? -1 : 0;
         goto out;
     }
-    rewind(to);
     bool any = first_line(to, &have);
     if (!first_line(from, &head))
         goto out;
@@ -64,12 +63,12 @@ static int join_rejects(const struct ingest *g, const char *part)
         ldr_cli_warn(g->c, "%s keeps its rejects apart, as its columns differ", part);
         goto out;
     }
-    if (!any)
-        fprintf(to, "%s\n", ldr_buf_cstr(&head));
-    fseek(to, 0, SEEK_END);
-    while ((ch = fgetc(from)) != EOF)
-        fputc(ch, to);
-    rc = ferror(to) || ferror(from) || unlink(part) ? -1 : 0;
+    rc = fseek(to, 0, SEEK_END); /* appending goes there anyway; between reading and writing one must seek */
+    if (!rc && !any)
+        rc = fprintf(to, "%s\n", ldr_buf_cstr(&head)) < 0;
+    while (!rc && (ch = fgetc(from)) != EOF)
+        rc = fputc(ch, to) == EOF;
+    rc = rc || ferror(to) || ferror(from) || unlink(part) ? -1 : 0;
 out:
     if (from)
         fclose(from);
@@ -91,7 +90,7 @@ static int ingest_file(struct ingest *g, int i)
     struct ldr_write_report *r = &g->each[i - 1];
     int rc = ldr_ingest_file(g->store, &g->in, g->work, r, &err);
     ldr_load_add(&g->total, r);
-    if (r->rejected && g->rejects && g->several && join_rejects(g, part))
+    if (r->rejected && g->rejects && g->several && (!part || join_rejects(g, part)))
         ldr_cli_warn(g->c, "cannot add %s to %s", part, g->rejects);
     return rc ? ldr_load_stopped(g->c, rc, &err, &g->total) : 0;
 }

@@ -179,12 +179,13 @@ static void features_lines(struct diff *d, const struct ldr_view_def *from, cons
         const struct ldr_feature_def *x = i < nfrom ? &from->features[i] : NULL;
         const struct ldr_feature_def *y = j < nto ? &to->features[j] : NULL;
         int c = !x ? 1 : !y ? -1 : strcmp(x->about.name, y->about.name);
+        const struct ldr_feature_def *one = c < 0 ? x : y;
+        LDR_ASSERT(one);
         if (c == 0) {
             d->prefix = kept(d, ldr_arena_printf(d->a, "features.%s.", x->about.name));
             feature_lines(d, x, y);
             d->prefix = "";
         } else {
-            const struct ldr_feature_def *one = c < 0 ? x : y;
             const char *type = ldr_type_name(one->type);
             line(d, kept(d, ldr_arena_printf(d->a, "features.%s", one->about.name)), c < 0 ? type : "",
                  c < 0 ? "" : type);

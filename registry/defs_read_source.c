@@ -134,19 +134,20 @@ static void read_file_source(struct ldr_reader *r, const struct ldr_node *node,
                              const struct ldr_node *const *v, struct ldr_source_def *s)
 {
     static const char *const formats[] = {"csv", "ndjson", "parquet"};
-    const char *path = ldr_read_word(r, v[PATH], "the path of the files");
+    const char *path = v[PATH] ? ldr_read_word(r, v[PATH], "the path of the files") : "";
     if (!v[PATH])
         missing(r, node, "path");
     if (!v[EVENT])
         missing(r, node, "event_timestamp");
-    s->path = path[0] ? ldr_source_path(r->a, node->pos.file, path) : "";
+    s->path = v[PATH] && path[0] ? ldr_source_path(r->a, node->pos.file, path) : "";
     if (!s->path)
         r->problems->err = LDR_E_NOMEM;
-    else if (!ldr_text_valid(ldr_slice_str(s->path))) /* by way of the folder that the file lies in */
+    else if (v[PATH] &&
+             !ldr_text_valid(ldr_slice_str(s->path))) /* by way of the folder that the file lies in */
         ldr_problem_add(r->problems, v[PATH]->pos,
                         "found a path that is not UTF-8 or over %d bytes with its folder", LDR_TEXT_MAX);
     s->format = ldr_read_choice(r, v[FORMAT], "csv, ndjson or parquet", formats, 3);
-    if (v[FORMAT] || !path[0])
+    if (v[FORMAT] || !v[PATH] || !path[0])
         return;
     s->format = ldr_source_format(path);
     if (!s->format[0])

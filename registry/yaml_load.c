@@ -6,6 +6,7 @@
 struct loader {
     struct ldr_arena *a;
     const struct ldr_def_file *file;
+    struct ldr_slice text; /* of the file; p is never NULL */
     struct ldr_problem_sink *problems;
     struct ldr_node *stack[LDR_NODE_DEPTH_MAX]; /* open lists and maps */
     uint32_t depth, nodes, documents;
@@ -23,8 +24,8 @@ static struct ldr_pos place(const struct loader *l, yaml_mark_t m)
 static struct ldr_pos place_of_byte(const struct loader *l, size_t offset)
 {
     struct ldr_pos pos = {l->file->path, 1, 1};
-    for (size_t i = 0; i < offset && i < l->file->text.n; i++) {
-        uint8_t c = l->file->text.p[i];
+    for (size_t i = 0; i < offset && i < l->text.n; i++) {
+        uint8_t c = l->text.p[i];
         if (c == '\n') {
             pos.line++;
             pos.column = 1;
@@ -51,7 +52,7 @@ static size_t first_bad_byte(struct ldr_slice s)
 
 static bool bytes_ok(struct loader *l)
 {
-    struct ldr_slice s = l->file->text;
+    struct ldr_slice s = l->text;
     if (s.n > LDR_DEF_FILE_MAX) {
         ldr_problem_add(l->problems, (struct ldr_pos){l->file->path, 1, 1},
                         "found a file of %zu bytes, expected at most %u", s.n, LDR_DEF_FILE_MAX);
@@ -67,7 +68,7 @@ static bool bytes_ok(struct loader *l)
 
 static bool tab_at(const struct loader *l, struct ldr_pos pos)
 {
-    struct ldr_slice s = l->file->text;
+    struct ldr_slice s = l->text;
     size_t i = 0;
     for (uint32_t line = 1; line < pos.line && i < s.n; i++)
         line += s.p[i] == '\n';
@@ -131,6 +132,7 @@ static struct ldr_node *add_node(struct loader *l, enum ldr_node_kind kind, yaml
         return n;
     }
     struct ldr_node *parent = l->stack[l->depth - 1];
+    LDR_ASSERT(parent);
     if (parent->last)
         parent->last->next = n;
     else
@@ -223,6 +225,7 @@ static bool take_event(struct loader *l, const yaml_event_t *e)
         break;
     case YAML_MAPPING_END_EVENT:
         l->depth--;
+        LDR_ASSERT(l->stack[l->depth]);
         l->stack[l->depth]->n /= 2;
         break;
     default:
@@ -234,7 +237,8 @@ static bool take_event(struct loader *l, const yaml_event_t *e)
 int ldr_yaml_load(struct ldr_arena *a, const struct ldr_def_file *f, struct ldr_problem_sink *problems,
                   struct ldr_node **root)
 {
-    struct loader l = {.a = a, .file = f, .problems = problems};
+    struct loader l = {
+        .a = a, .file = f, .text = f->text.p ? f->text : ldr_slice_str(""), .problems = problems};
     *root = NULL;
     if (!bytes_ok(&l))
         return problems->err;
@@ -242,7 +246,7 @@ int ldr_yaml_load(struct ldr_arena *a, const struct ldr_def_file *f, struct ldr_
     if (!yaml_parser_initialize(&parser))
         return problems->err = LDR_E_NOMEM;
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, f->text.p ? f->text.p : (const unsigned char *)"", f->text.n);
+    yaml_parser_set_input_string(&parser, l.text.p, l.text.n);
     bool more = true;
     while (more) {
         yaml_event_t event;

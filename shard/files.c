@@ -9,7 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-int ldr_files_fail(struct ldr_err *err, const char *what, const char *path, int errnum)
+int(ldr_files_fail)(struct ldr_err *err, const char *what, const char *path, int errnum)
 {
     int code = LDR_E_IO;
     if (errnum == ENOENT)

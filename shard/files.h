@@ -4,6 +4,9 @@
 #include "base/base.h"
 
 int ldr_files_fail(struct ldr_err *err, const char *what, const char *path, int errnum);
+#ifdef __clang_analyzer__ /* never 0 */
+#define ldr_files_fail(...) (ldr_files_fail(__VA_ARGS__), LDR_E_IO)
+#endif
 char *ldr_files_join(const char *dir, const char *name);    /* "dir/name", to be released; NULL = no memory */
 int ldr_files_mkdir(const char *path, struct ldr_err *err); /* fine when it is there; the parent must exist */
 bool ldr_files_exist(const char *path);

@@ -300,7 +300,7 @@ static int reload_seq(struct ldr_shard *s, struct ldr_err *err)
 
 int ldr_bulk_recover(struct ldr_shard *s, struct ldr_err *err)
 {
-    struct ldr_bulk_plan plan;
+    struct ldr_bulk_plan plan = {0};
     char *dir = ldr_bulk_dir(s);
     if (!dir)
         return ldr_fail(err, LDR_E_NOMEM, "finishing a load: out of memory");

@@ -31,7 +31,7 @@ static int code_of(const char *text)
     return LDR_E_IO;
 }
 
-int ldr_rocks_fail(struct ldr_err *err, const char *what, char *text)
+int(ldr_rocks_fail)(struct ldr_err *err, const char *what, char *text)
 {
     if (!text)
         return 0;

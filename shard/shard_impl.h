@@ -74,6 +74,9 @@ struct ldr_shard {
 /* Maps and frees *text (from an errptr; NULL = no error, returns 0 and leaves err alone). `what`: "write
  * batch". */
 int ldr_rocks_fail(struct ldr_err *err, const char *what, char *text);
+#ifdef __clang_analyzer__ /* never 0 */
+#define ldr_rocks_fail(...) (ldr_rocks_fail(__VA_ARGS__), LDR_E_IO)
+#endif
 /* Status of an iterator: call it whenever rocksdb_iter_valid turns false. An iterator simply stops at a bad
  * block. */
 int ldr_rocks_iter_status(struct ldr_err *err, const char *what, const rocksdb_iterator_t *it);

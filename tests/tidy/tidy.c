@@ -21,12 +21,16 @@ static const struct folder folders[] = {
     {"registry", "registry/registry.h", 3, true},
     {"shard", "shard/shard.h", 3, false},
     {"rpc", "rpc/rpc.h", 3, false},
+    {"node", "node/node.h", 4, false},
+    {"coordinator", "coordinator/coordinator.h", 4, false},
     {"client", "client/larder.h", 4, false},
     {"ops", "ops/ops.h", 5, false},
 };
+/* A header (or, with a slash at its end, a folder of headers) and the folders that may include it. */
 static const char *const vendor[][2] = {
-    {"xxhash.h", "base"}, {"yaml.h", "registry"},  {"rocksdb/c.h", "shard"},
-    {"uv.h", "env"},      {"jansson.h", "client"}, {"zlib.h", "client"},
+    {"xxhash.h", "base"}, {"yaml.h", "registry"},    {"rocksdb/c.h", "shard"},
+    {"uv.h", "env rpc"},  {"jansson.h", "client"},   {"zlib.h", "client"},
+    {"nng/", "rpc"},      {"raft.h", "coordinator"}, {"raft/", "coordinator"},
 };
 static const char *const banned[] = {"strcpy", "strcat", "sprintf", "vsprintf", "gets",
                                      "atoi",   "atol",   "atof",    "strtok",   "rand",
@@ -62,6 +66,22 @@ static const struct folder *folder_of(const char *path)
     return NULL;
 }
 
+static bool is_header(const char *name, const char *header)
+{
+    size_t n = strlen(header);
+    return header[n - 1] == '/' ? strncmp(name, header, n) == 0 : strcmp(name, header) == 0;
+}
+
+/* Whether `word` is one of the words of `list`. */
+static bool names_folder(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
+        if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+            return true;
+    return false;
+}
+
 static void check_include(const char *file, int line, const char *text)
 {
     const struct folder *own = folder_of(file);
@@ -70,7 +90,7 @@ static void check_include(const char *file, int line, const char *text)
     if (sscanf(text, " # include %*[\"<]%255[^\">]%c", name, &close) != 2)
         return;
     for (size_t i = 0; i < COUNT(vendor); i++)
-        if (strcmp(name, vendor[i][0]) == 0 && own && strcmp(own->name, vendor[i][1]) != 0)
+        if (own && is_header(name, vendor[i][0]) && !names_folder(vendor[i][1], own->name))
             report(file, line, "third-party header outside its folder", name);
     const struct folder *other = folder_of(name);
     if (!own || !other || own == other)
@@ -100,7 +120,9 @@ static void check_line(const char *file, int line, const char *text)
     const struct folder *own = folder_of(file);
     check_include(file, line, text);
     for (size_t i = 0; i < COUNT(banned); i++)
-        if (word_call(text, banned[i]))
+        /* tests copy and damage whole folders with the shell's help */
+        if (word_call(text, banned[i]) &&
+            !(strcmp(banned[i], "system") == 0 && strncmp(file, "tests/", 6) == 0))
             report(file, line, "banned call", banned[i]);
     for (size_t i = 0; i < COUNT(leftovers); i++)
         if (strstr(text, leftovers[i]))
@@ -188,14 +210,27 @@ static int self_test(void)
         {"shard/x.c", "#include <yaml.h>"},
         {"registry/x.c", "#include <time.h>"},
         {"ops/x.c", "    n = atoi (text);"},
+        {"ops/x.c", "    system(text);"},
         {"client/x.c", "/* TO"
                        "DO later */"},
         {"feature/x.c", "#include \"ring/ring.h\""},
+        {"node/x.c", "#include \"client/larder.h\""},
+        {"coordinator/x.c", "#include \"node/node.h\""},
+        {"shard/x.c", "#include \"rpc/rpc.h\""},
+        {"node/x.c", "#include <raft/uv.h>"},
+        {"client/x.c", "#include <nng/nng.h>"},
+        {"node/x.c", "#include <uv.h>"},
+        {"node/x.c", "#include \"rpc/frame.h\""},
     };
     static const char *const good[][2] = {
         {"shard/x.c", "#include \"feature/feature.h\""},
         {"shard/x.c", "#include \"shard/layout.h\""},
         {"env/x.c", "#include <time.h>"},
+        {"tests/x.c", "    system(text);"},
+        {"rpc/x.c", "#include <uv.h>"},
+        {"rpc/x.c", "#include <nng/protocol/reqrep0/req.h>"},
+        {"coordinator/x.c", "#include <raft.h>"},
+        {"node/x.c", "#include \"rpc/rpc.h\""},
         {"ops/x.c", "    my_atoi(text);"},
     };
     int failed = 0;

@@ -49,7 +49,8 @@ static void scan_without_created(struct fixture *f, const char *view, char *out,
 {
     char *scan = fx_scan(f, view);
     size_t n = 0;
-    for (char *line = strtok(scan, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *rest_of = NULL, *line = strtok_r(scan, "\n", &rest_of); line;
+         line = strtok_r(NULL, "\n", &rest_of)) {
         char id[64], event[64], rest[256] = "";
         assert_true(sscanf(line, "%63[^,],%63[^,],%*[^,],%255[^\n]", id, event, rest) >= 2);
         n += (size_t)snprintf(out + n, size - n, "%s,%s,%s\n", id, event, rest);

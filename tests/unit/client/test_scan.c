@@ -140,7 +140,8 @@ static void little_memory_gives_the_same_text(void **state)
     char *text = fx_scan(&g, "v");
     const char *before = NULL;
     size_t n = 0;
-    for (char *line = strtok(strchr(text, '\n') + 1, "\n"); line; line = strtok(NULL, "\n"), n++) {
+    for (char *rest = NULL, *line = strtok_r(strchr(text, '\n') + 1, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest), n++) {
         char shop[32], was[32];
         int id, last;
         assert_int_equal(sscanf(line, "%31[^,],%d", shop, &id), 2);
