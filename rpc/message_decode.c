@@ -1,6 +1,5 @@
 /* Decoding. `rest` is what the fields still to come take at least: a constant everywhere, so that one check
  * at the start covers all fixed fields and each length is checked once, against what remains beyond those. */
-#include "base/cursor.h"
 #include "rpc/message_fields.h"
 
 struct in {

@@ -1,6 +1,5 @@
 /* Encoding in two passes over the same fields: how long, then the bytes, so that there is one check for room
  * and the writing is straight-line code. */
-#include "base/cursor.h"
 #include "rpc/message_fields.h"
 
 /* ---- Sizes. Past LDR_PAYLOAD_MAX a sum is just "too big": it stops growing there, so it cannot overflow.
