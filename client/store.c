@@ -181,6 +181,7 @@ static int open_shard(void *ctx, size_t i, unsigned worker)
         .arc_hi = sh->hi,
         .create = job->fresh,
         .no_sync = s->opts.no_sync,
+        .no_log = true, /* an embedded store has no peers */
         .cache_bytes = share(s->opts.cache_bytes, s->nshards, SHARE_LEAST),
         .latest_bytes = share(s->opts.latest_bytes, s->nshards, SHARE_LEAST),
         .write_buffer_bytes = buffer,

@@ -39,8 +39,9 @@ int ldr_log_record_put(struct ldr_shard *s, struct ldr_log_record *r, rocksdb_wr
     uint8_t key[8], seq[8];
     ldr_put_be64(key, r->last);
     ldr_put_le64(seq, r->last);
-    rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_LOG], (const char *)key, sizeof key,
-                              (const char *)r->bytes.p, r->bytes.n);
+    if (!s->opts.no_log)
+        rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_LOG], (const char *)key, sizeof key,
+                                  (const char *)r->bytes.p, r->bytes.n);
     rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_SEQ, strlen(LDR_META_SEQ),
                               (const char *)seq, sizeof seq);
     return 0;

@@ -206,6 +206,10 @@ int ldr_shard_open(const struct ldr_shard_opts *o, struct ldr_shard **out, struc
         else /* the old one still holds: a full disk may be opened for reading */
             ldr_logf(s->opts.log, LDR_LOG_WARN, "shard %u: at open: the marker could not be written", o->id);
     }
+    /* Not needed for any answer, so no reason to refuse: a full or damaged disk may be opened for reading. */
+    struct ldr_err trouble = {0};
+    if (rc == 0 && s->opts.no_log && ldr_log_drop(s, &trouble) != 0)
+        ldr_logf(s->opts.log, LDR_LOG_WARN, "shard %u: at open: %s", o->id, trouble.message);
     pthread_mutex_unlock(&s->write_mu);
     if (rc)
         goto fail;

@@ -15,6 +15,7 @@ struct ldr_shard_opts {
     uint64_t arc_lo, arc_hi;   /* inclusive; a fact outside is refused (LDR_E_INVALID) */
     bool create;               /* make it when it is not there; else LDR_E_NOT_FOUND */
     bool no_sync;              /* skip fsync: for tests and rebuildable loads only */
+    bool no_log;               /* nobody pulls from this shard: keep no change log, only its seq */
     size_t cache_bytes;        /* block cache; 0 = 64 MiB */
     size_t latest_bytes;       /* in-memory table of latest rows; 0 = 256 MiB */
     size_t write_buffer_bytes; /* 0 = 32 MiB */

@@ -145,10 +145,12 @@ void ldr_log_record_init(struct ldr_log_record *r, uint64_t seq);
 /* e->seq is ignored: it follows from the counts. A bulk load may write one entry with an empty key: some
  * facts of the view, any entity, event times from_us..to_us. Errors stay in r->bytes.err. */
 void ldr_log_record_add(struct ldr_log_record *r, const struct ldr_log_entry *e);
-/* Puts the record and the new seq into the batch; after the batch is durable: atomic_store(&s->seq, r->last).
- */
+/* Puts the record (not with no_log) and the new seq into the batch; after the batch is durable:
+ * atomic_store(&s->seq, r->last). */
 int ldr_log_record_put(struct ldr_shard *s, struct ldr_log_record *r, rocksdb_writebatch_t *batch);
 void ldr_log_record_close(struct ldr_log_record *r);
+/* With no_log, at open: removes what an earlier opening logged. write_mu held. */
+int ldr_log_drop(struct ldr_shard *s, struct ldr_err *err);
 /* Calls fn for the entries behind after_seq; its non-zero result stops and is returned. */
 int ldr_log_record_each(uint64_t last, struct ldr_slice value, uint64_t after_seq,
                         int (*fn)(void *ctx, const struct ldr_log_entry *e), void *ctx, bool *malformed);

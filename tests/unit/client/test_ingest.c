@@ -323,6 +323,63 @@ static void the_bulk_path_gives_the_same_store(void **state)
     fx_close(&small);
 }
 
+/* Three facts each of many entities whose names do not compress: what is kept of a load besides its facts,
+ * shows. */
+static void write_long_keys(const struct fixture *f, const char *name)
+{
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    ldr_buf_puts(&b, "id,event_timestamp,n\n");
+    for (uint64_t i = 0; i < 3000; i++) {
+        uint64_t e = i % 1000;
+        for (uint64_t k = 0; k < 4; k++)
+            ldr_buf_printf(&b, "%016llx", (unsigned long long)ldr_hash64(&(uint64_t[]){e, k}, 16));
+        ldr_buf_printf(&b, ",%llu,%llu\n", (unsigned long long)i * 1000, (unsigned long long)i);
+    }
+    fx_write_bytes(f, name, b.p, b.n);
+    ldr_buf_close(&b);
+}
+
+static uint64_t bytes_seen;
+static int add_bytes(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path, (void)at;
+    bytes_seen += type == FTW_F ? (uint64_t)st->st_size : 0;
+    return 0;
+}
+static uint64_t store_bytes(const struct fixture *f)
+{
+    char path[512];
+    bytes_seen = 0;
+    assert_int_equal(nftw(fx_path(f, "store", path), add_bytes, 16, FTW_PHYS), 0);
+    return bytes_seen;
+}
+
+static void reading_again_and_again_does_not_fill_the_disk(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct ldr_write_report rep;
+    struct ldr_ingest in = {.has_created_at = true, .created_at_us = 5};
+    uint64_t bytes[2];
+    fx_init(&f, &(struct ldr_open_opts){.no_sync = true},
+            "entities: [{name: one, join_keys: [{name: id, type: string}]}]\n"
+            "feature_views: [{name: v, entity: one, features: [{name: n, type: int64}]}]\n");
+    write_long_keys(&f, "x.csv");
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(fx_ingest_with(&f, in, "v", "x.csv", &rep), 0);
+        assert_false(rep.bulk); /* there, what is known is seen at once */
+        if (i == 0 || i == 19) {
+            assert_int_equal(ldr_compact(f.store, &f.err), 0);
+            bytes[i != 0] = store_bytes(&f);
+        }
+    }
+    print_message("on disk: %llu bytes, then %llu\n", (unsigned long long)bytes[0],
+                  (unsigned long long)bytes[1]);
+    assert_true(bytes[1] < bytes[0] + bytes[0] / 10);
+    fx_close(&f);
+}
+
 static void wrong_requests_are_refused(void **state)
 {
     (void)state;
@@ -355,6 +412,7 @@ int main(void)
         cmocka_unit_test(standard_input_is_a_dash),
         cmocka_unit_test(progress_is_told_and_cancelling_stops),
         cmocka_unit_test(the_bulk_path_gives_the_same_store),
+        cmocka_unit_test(reading_again_and_again_does_not_fill_the_disk),
         cmocka_unit_test(wrong_requests_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

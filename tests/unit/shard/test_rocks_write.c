@@ -256,6 +256,37 @@ static void the_change_log_tells_what_was_touched(void **state)
     assert_int_equal(kit_write(k, &n, 1).seq, 5); /* goes on after a trim and a restart */
 }
 
+static size_t count_log(struct kit *k)
+{
+    struct ldr_log_entry list[100], *at = list;
+    assert_int_equal(ldr_shard_log_read(k->s, 0, collect, &at, &k->err), 0);
+    return (size_t)(at - list);
+}
+
+static void without_a_log_only_its_place_is_kept(void **state)
+{
+    struct kit *k = *state;
+    kit_put(k, "e", 1, 1, 1);
+    kit_put(k, "e", 2, 2, 2);
+    assert_int_equal(count_log(k), 2);
+    k->opts.no_log = true;
+    kit_reopen(k); /* goes away at open, */
+    assert_int_equal(count_log(k), 0);
+    struct ldr_fact n = kit_fact(k, "e", 3, 3, false, 3);
+    assert_int_equal(kit_write(k, &n, 1).seq, 3); /* the numbers go on, */
+    assert_int_equal(ldr_shard_erase(k->s, KIT_VIEW, KIT_ENTITY, n.key, 1, NULL, &k->err), 0);
+    assert_int_equal(count_log(k), 0); /* nothing is added, */
+    k->opts.no_log = false;
+    kit_reopen(k); /* and a log kept from now on starts behind them */
+    struct ldr_shard_stats st;
+    assert_int_equal(ldr_shard_stats(k->s, &st), 0);
+    assert_int_equal(st.seq, 4);
+    kit_put(k, "e", 4, 4, 4);
+    assert_int_equal(count_log(k), 1);
+    assert_int_equal(kit_latest(k, "e"), 4);
+    assert_int_equal(kit_check(k).facts, 3);
+}
+
 struct waiter {
     struct kit *k;
     struct ldr_fact *facts;
@@ -337,6 +368,7 @@ int main(void)
         T(a_full_disk_refuses_writes_and_keeps_reading),
         T(views_keep_apart),
         T(the_change_log_tells_what_was_touched),
+        T(without_a_log_only_its_place_is_kept),
         T(a_full_queue_answers_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
