@@ -1,4 +1,5 @@
-/* The loop on libuv: one uv_timer drives a heap of timers, one uv_async brings jobs from other threads. */
+/* The loop on libuv: one uv_timer (and a uv_idle) drives a heap of timers, one uv_async brings jobs from
+ * other threads. */
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -13,6 +14,7 @@ struct ldr_uv_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t clock;
+    uv_idle_t now; /* active while a timer is due already */
     struct ldr_loop seam;
     uint64_t random[2];
 
@@ -77,6 +79,7 @@ static uint64_t seam_mono_us(void *ctx)
 }
 
 static void clock_fires(uv_timer_t *h);
+static void now_fires(uv_idle_t *h);
 
 static void arm(struct ldr_uv_loop *l)
 {
@@ -84,19 +87,23 @@ static void arm(struct ldr_uv_loop *l)
     if (due == l->armed_us)
         return;
     l->armed_us = due;
-    if (due == UINT64_MAX) {
-        uv_timer_stop(&l->clock);
+    uv_timer_stop(&l->clock);
+    uv_idle_stop(&l->now);
+    if (due == UINT64_MAX)
+        return;
+    uint64_t now = seam_mono_us(NULL);
+    if (due <= now) {
+        /* not a uv_timer of no delay: libuv would run those again and again without a look at its sockets */
+        uv_idle_start(&l->now, now_fires);
         return;
     }
-    uint64_t now = seam_mono_us(NULL), ms = due > now ? (due - now + 999) / 1000 : 0;
     /* libuv counts from its cached time, which may be long ago after a long callback */
     uv_update_time(&l->uv);
-    uv_timer_start(&l->clock, clock_fires, ms, 0);
+    uv_timer_start(&l->clock, clock_fires, (due - now + 999) / 1000, 0);
 }
 
-static void clock_fires(uv_timer_t *h)
+static void fire_due(struct ldr_uv_loop *l)
 {
-    struct ldr_uv_loop *l = h->data;
     uint64_t now = seam_mono_us(NULL), seq = l->seq;
     l->armed_us = UINT64_MAX;
     /* what is started meanwhile waits for the next turn, so that a timer of no delay cannot hold the loop */
@@ -106,7 +113,18 @@ static void clock_fires(uv_timer_t *h)
         t->fire(t);
     }
     l->armed_us = UINT64_MAX;
+    uv_idle_stop(&l->now);
     arm(l);
+}
+
+static void clock_fires(uv_timer_t *h)
+{
+    fire_due(h->data);
+}
+
+static void now_fires(uv_idle_t *h)
+{
+    fire_due(h->data);
 }
 
 static void seam_timer_stop(void *ctx, struct ldr_timer *t)
@@ -230,7 +248,9 @@ int ldr_uv_loop_create(struct ldr_uv_loop **out)
         goto fail_async;
     int rc = uv_timer_init(&l->uv, &l->clock);
     LDR_ASSERT(rc == 0); /* it only fills in the struct */
-    l->wake.data = l->clock.data = l;
+    rc = uv_idle_init(&l->uv, &l->now);
+    LDR_ASSERT(rc == 0);
+    l->wake.data = l->clock.data = l->now.data = l;
     *out = l;
     return 0;
 fail_async:
@@ -287,6 +307,7 @@ void ldr_uv_loop_destroy(struct ldr_uv_loop *l)
     run_jobs(l);
     uv_close((uv_handle_t *)&l->wake, NULL);
     uv_close((uv_handle_t *)&l->clock, NULL);
+    uv_close((uv_handle_t *)&l->now, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&l->uv);
     LDR_ASSERT(rc == 0); /* somebody left a handle on the loop */

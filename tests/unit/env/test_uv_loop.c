@@ -64,7 +64,7 @@ static void timers_fire_in_order(void **state)
 
 static void again(struct ldr_timer *t)
 {
-    if (++*(int *)t->owner < 50000000)
+    if (++*(int *)t->owner < 1000000)
         seam->timer_start(seam->ctx, t, 0);
 }
 
@@ -76,7 +76,7 @@ static void a_timer_without_delay_lets_others_run(void **state)
     seam->timer_start(seam->ctx, &busy, 0);
     seam->timer_start(seam->ctx, &end, 1000);
     ldr_uv_loop_run(loop);
-    assert_true(count >= 1 && count < 50000000);
+    assert_true(count >= 1 && count < 1000000);
     seam->timer_stop(seam->ctx, &busy);
 }
 
