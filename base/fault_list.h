@@ -9,6 +9,8 @@
     X(registry_after_append, "registry: command appended, not yet synced")   \
     X(registry_after_sync, "registry: command synced, not yet applied")      \
     X(registry_before_rename, "registry: snapshot written, not yet renamed") \
+    X(split_after_child, "split: child complete, parent not yet narrow")     \
+    X(split_after_copy, "split: child copied, not yet adopted")              \
     X(write_after_sync, "shard: batch durable, caller not yet told")         \
     X(write_before_sync, "shard: batch built, nothing written")
 #endif

@@ -4,7 +4,6 @@
 #define LDR_ENV_H
 #include "base/base.h"
 #include "env/loop.h"
-#include "env/uv_loop.h"
 
 struct ldr_clock {
     void *ctx;

@@ -19,11 +19,14 @@ static int flush_all(struct ldr_shard *s, struct ldr_err *err)
 
 /* Hard links of the tables and a copy of the rest. No writer is under way: the log holds nothing that the
  * tables lack. */
-static int copy_locked(struct ldr_shard *s, const char *dir, const char *db, struct ldr_err *err)
+static int copy_locked(struct ldr_shard *s, const char *dir, const char *db, struct ldr_copy_origin *origin,
+                       struct ldr_err *err)
 {
     int rc = flush_all(s, err);
     if (rc)
         return rc;
+    if (origin)
+        *origin = (struct ldr_copy_origin){s->incarnation, atomic_load(&s->seq)};
     char *text = NULL;
     rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(s->db, &text);
     rc = ldr_rocks_fail(err, "making a checkpoint", text);
@@ -40,6 +43,11 @@ static int copy_locked(struct ldr_shard *s, const char *dir, const char *db, str
 
 int ldr_shard_checkpoint(struct ldr_shard *s, const char *dir, struct ldr_err *err)
 {
+    return ldr_shard_copy(s, dir, NULL, err);
+}
+
+int ldr_shard_copy(struct ldr_shard *s, const char *dir, struct ldr_copy_origin *origin, struct ldr_err *err)
+{
     ldr_err_clear(err);
     if (ldr_files_exist(dir))
         return ldr_fail(err, LDR_E_EXISTS, "%s exists already", dir);
@@ -53,7 +61,7 @@ int ldr_shard_checkpoint(struct ldr_shard *s, const char *dir, struct ldr_err *e
     if (rc)
         goto out;
     pthread_mutex_lock(&s->write_mu);
-    rc = copy_locked(s, dir, db, err);
+    rc = copy_locked(s, dir, db, origin, err);
     pthread_mutex_unlock(&s->write_mu);
     if (rc) {
         ldr_files_remove_flat(db);

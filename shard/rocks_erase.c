@@ -213,6 +213,76 @@ int ldr_shard_erase(struct ldr_shard *s, uint32_t view, uint32_t entity_id, stru
     return rc;
 }
 
+static int tomb_admit(const struct ldr_shard *s, const struct ldr_tomb *t, struct ldr_err *err)
+{
+    uint64_t hash = ldr_key_hash(t->key);
+    if (t->key.n > LDR_KEY_MAX)
+        return ldr_fail(err, LDR_E_TOO_BIG, "entity key of %zu bytes: the limit is %d", t->key.n,
+                        LDR_KEY_MAX);
+    if (t->erase_us < LDR_TIME_MIN_US || t->erase_us > LDR_TIME_MAX_US)
+        return ldr_fail(err, LDR_E_INVALID, "time of an erasure outside the years 0001 to 9999");
+    if (hash < s->opts.arc_lo || hash > s->opts.arc_hi)
+        return ldr_fail(err, LDR_E_INVALID, "entity is not in the arc of shard %u", s->opts.id);
+    return 0;
+}
+
+/* Batch by batch, since two tombstones may be of one entity; one sync for all of them. */
+static int erase_all_locked(struct ldr_shard *s, const struct ldr_tomb *tombs, size_t n, uint64_t *erased,
+                            struct ldr_err *err)
+{
+    int rc = 0;
+    s->unsynced = true;
+    rocksdb_writeoptions_set_sync(s->wo, 0);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        struct erasure x = {.s = s,
+                            .hash = ldr_key_hash(tombs[i].key),
+                            .key = tombs[i].key,
+                            .erase_us = tombs[i].erase_us,
+                            .batch = rocksdb_writebatch_create()};
+        ldr_pick_init(&x.pick);
+        rc = erase_locked(&x, tombs[i].view, tombs[i].entity_id, err);
+        ldr_pick_close(&x.pick);
+        rocksdb_writebatch_destroy(x.batch);
+        *erased += rc == 0 ? x.erased : 0;
+    }
+    rocksdb_writeoptions_set_sync(s->wo, !s->opts.no_sync);
+    s->unsynced = false;
+    if (!atomic_load(&s->broken)) { /* also after a failure: what is in memory must be on disk */
+        char *text = NULL;
+        rocksdb_flush_wal(s->db, !s->opts.no_sync, &text);
+        struct ldr_err trouble = {0};
+        int bad = ldr_rocks_fail(&trouble, "syncing erasures", text);
+        if (bad) {
+            trouble.in_doubt = true;
+            if (err)
+                *err = trouble;
+            rc = ldr_write_broken(s, bad, err);
+        }
+    }
+    return rc;
+}
+
+int ldr_shard_merge(struct ldr_shard *s, const struct ldr_fact *facts, size_t nfacts,
+                    const struct ldr_tomb *tombs, size_t ntombs, struct ldr_write_result *res,
+                    struct ldr_err *err)
+{
+    int rc = 0;
+    uint64_t erased = 0;
+    ldr_err_clear(err);
+    memset(res, 0, sizeof *res);
+    for (size_t i = 0; i < ntombs && rc == 0; i++)
+        rc = tomb_admit(s, &tombs[i], err);
+    if (rc == 0 && ntombs > 0) {
+        pthread_mutex_lock(&s->write_mu);
+        rc = erase_all_locked(s, tombs, ntombs, &erased, err);
+        pthread_mutex_unlock(&s->write_mu);
+    }
+    if (rc == 0)
+        rc = ldr_shard_write(s, facts, nfacts, res, err);
+    res->erased += erased;
+    return rc;
+}
+
 static int drop_locked(struct ldr_shard *s, uint32_t view, uint32_t entity_id, rocksdb_writebatch_t *batch,
                        struct ldr_err *err)
 {

@@ -18,17 +18,23 @@ static int meta_get(struct ldr_shard *s, const char *key, rocksdb_pinnableslice_
     return rc;
 }
 
-static int record_put(struct ldr_shard *s, struct ldr_err *err)
+void ldr_meta_record(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi)
 {
-    uint8_t r[RECORD_N], zero[8] = {0};
+    uint8_t r[RECORD_N];
     ldr_put_le32(r, LDR_SHARD_FORMAT);
     ldr_put_le32(r + 4, s->opts.id);
     ldr_put_le64(r + 8, s->incarnation);
-    ldr_put_le64(r + 16, s->opts.arc_lo);
-    ldr_put_le64(r + 24, s->opts.arc_hi);
-    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    ldr_put_le64(r + 16, lo);
+    ldr_put_le64(r + 24, hi);
     rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_SHARD, strlen(LDR_META_SHARD),
                               (const char *)r, sizeof r);
+}
+
+static int record_put(struct ldr_shard *s, struct ldr_err *err)
+{
+    uint8_t zero[8] = {0};
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    ldr_meta_record(s, batch, s->opts.arc_lo, s->opts.arc_hi);
     if (atomic_load(&s->seq) == 0)
         rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_SEQ, strlen(LDR_META_SEQ),
                                   (const char *)zero, sizeof zero);
@@ -46,8 +52,11 @@ static int record_check(struct ldr_shard *s, struct ldr_slice r, const struct ld
                         LDR_SHARD_FORMAT);
     if (format == 0 || r.n != RECORD_N)
         return ldr_fail(err, LDR_E_CORRUPT, "%s: malformed record of the shard", s->dir);
-    if (ldr_get_le32(r.p + 4) != s->opts.id || ldr_get_le64(r.p + 16) != s->opts.arc_lo ||
-        ldr_get_le64(r.p + 24) != s->opts.arc_hi)
+    uint64_t lo = ldr_get_le64(r.p + 16), hi = ldr_get_le64(r.p + 24);
+    bool fits = s->adopting && m->copy
+                    ? lo <= s->opts.arc_lo && hi >= s->opts.arc_hi
+                    : ldr_get_le32(r.p + 4) == s->opts.id && lo == s->opts.arc_lo && hi == s->opts.arc_hi;
+    if (!fits)
         return ldr_fail(err, LDR_E_INVALID, "%s holds another shard than number %u of that arc", s->dir,
                         s->opts.id);
     s->incarnation = ldr_get_le64(r.p + 8);
@@ -87,7 +96,7 @@ int ldr_meta_open(struct ldr_shard *s, const struct ldr_marker *m, struct ldr_er
         rocksdb_pinnableslice_destroy(v);
     if (rc == 0)
         rc = seq_load(s, err);
-    if (rc == 0 && m->copy) { /* from now on its log goes its own way */
+    if (rc == 0 && m->copy && !s->adopting) { /* from now on its log goes its own way */
         rc = ldr_random_bytes(&s->incarnation, sizeof s->incarnation);
         if (rc == 0)
             rc = record_put(s, err);

@@ -176,6 +176,12 @@ static int prove_complete(struct ldr_shard *s, const struct ldr_marker *m, struc
 
 int ldr_shard_open(const struct ldr_shard_opts *o, struct ldr_shard **out, struct ldr_err *err)
 {
+    return ldr_shard_open_adopting(o, NULL, out, err);
+}
+
+int ldr_shard_open_adopting(const struct ldr_shard_opts *o, const struct ldr_adoption *a,
+                            struct ldr_shard **out, struct ldr_err *err)
+{
     struct ldr_marker m;
     struct ldr_shard *s = NULL;
     if (o->arc_lo > o->arc_hi)
@@ -185,6 +191,7 @@ int ldr_shard_open(const struct ldr_shard_opts *o, struct ldr_shard **out, struc
         ldr_fail(err, rc, "opening shard %u: %s", o->id, ldr_code_text(rc));
         goto fail;
     }
+    s->adopting = a != NULL;
     rc = dir_open(s, &m, err);
     if (rc == 0)
         rc = db_open(s, m.seq == 0, err);
@@ -200,6 +207,8 @@ int ldr_shard_open(const struct ldr_shard_opts *o, struct ldr_shard **out, struc
         rc = ldr_views_load(s, err);
     if (rc == 0)
         rc = ldr_bulk_recover(s, err);
+    if (rc == 0 && a && m.copy)
+        rc = a->prepare(s, a, err);
     if (rc == 0 && ldr_marker_write(s, err) != 0) {
         if (m.seq == 0 || m.copy)
             rc = err ? err->code : LDR_E_IO;

@@ -6,6 +6,16 @@
 /* rocks_meta.c: the shard's own record, made when it is not there yet; seq of the change log; a copy's new
  * incarnation. LDR_E_FORMAT, _CORRUPT, _INVALID (another shard's id or arc). write_mu held. */
 int ldr_meta_open(struct ldr_shard *s, const struct ldr_marker *m, struct ldr_err *err);
+/* Puts the shard's own record, with this arc. */
+void ldr_meta_record(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi);
+/* ldr_shard_open, for adopting: `prepare` runs once all is loaded, write_mu held, before the marker says
+ * that the shard is no copy any more; only called for a copy. */
+struct ldr_adoption {
+    int (*prepare)(struct ldr_shard *s, const struct ldr_adoption *a, struct ldr_err *err);
+    uint64_t incarnation; /* 0: a random one */
+};
+int ldr_shard_open_adopting(const struct ldr_shard_opts *o, const struct ldr_adoption *a,
+                            struct ldr_shard **out, struct ldr_err *err);
 int ldr_tombs_load(struct ldr_shard *s, struct ldr_err *err);
 /* Key of the tomb family: scope u8 | id BE32 | hash BE64 | key; its value is the erase time LE64. */
 #define LDR_TOMB_KEY_HEAD 13

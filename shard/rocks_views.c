@@ -22,6 +22,12 @@ const struct ldr_view_table *ldr_views(struct ldr_shard *s)
     return atomic_load_explicit(&s->views, memory_order_acquire);
 }
 
+bool ldr_views_known(struct ldr_shard *s, uint32_t view)
+{
+    uint32_t at;
+    return find(ldr_views(s), view, &at);
+}
+
 const struct ldr_view *ldr_view_get(struct ldr_shard *s, uint32_t view)
 {
     const struct ldr_view_table *t = ldr_views(s);

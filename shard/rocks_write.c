@@ -53,8 +53,7 @@ int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err)
         return rc;
     uint64_t keep = bytes ? s->opts.min_free_bytes : s->opts.min_free_bytes / 4;
     if (free_bytes < keep || free_bytes - keep < bytes)
-        return ldr_fail(err, LDR_E_NOSPACE,
-                        "%s: not enough space: %llu bytes free; a write of %llu must leave %llu", s->dir,
+        return ldr_fail(err, LDR_E_NOSPACE, "%s: %llu bytes free; a write of %llu must leave %llu", s->dir,
                         (unsigned long long)free_bytes, (unsigned long long)bytes, (unsigned long long)keep);
     return 0;
 }
@@ -83,7 +82,8 @@ int ldr_write_commit(struct ldr_shard *s, rocksdb_writebatch_t *batch, const cha
     }
     uint64_t now = s->opts.clock.mono_ns(s->opts.clock.ctx);
     struct ldr_err trouble;
-    if (!s->opts.no_sync && now - s->marker_ns > MARKER_NS && ldr_marker_write(s, &trouble) != 0)
+    if (!s->opts.no_sync && !s->unsynced && now - s->marker_ns > MARKER_NS &&
+        ldr_marker_write(s, &trouble) != 0)
         ldr_logf(s->opts.log, LDR_LOG_WARN, "shard %u: %s", s->opts.id,
                  trouble.message); /* the old one holds */
     return 0;
@@ -202,14 +202,12 @@ static void wait_or_lead(struct ldr_shard *s, struct ldr_write_req *req)
     finish(q, reqs, req);
 }
 
-static int enqueue(struct ldr_shard *s, struct ldr_write_req *req)
+/* The mutex is held. */
+static int push(struct ldr_shard *s, struct ldr_write_req *req)
 {
     struct ldr_write_queue *q = s->queue;
-    pthread_mutex_lock(&q->mutex);
-    if (q->calls > 0 && (q->bytes + req->bytes > QUEUE_BYTES || q->calls >= QUEUE_CALLS)) {
-        pthread_mutex_unlock(&q->mutex);
+    if (q->calls > 0 && (q->bytes + req->bytes > QUEUE_BYTES || q->calls >= QUEUE_CALLS))
         return ldr_fail(req->err, LDR_E_BUSY, "shard %u: too many writes are waiting", s->opts.id);
-    }
     *q->last = req;
     q->last = &req->next;
     q->bytes += req->bytes;
@@ -217,8 +215,19 @@ static int enqueue(struct ldr_shard *s, struct ldr_write_req *req)
     req->leader = !q->led;
     q->led = true;
     pthread_cond_init(&req->wake, NULL);
-    wait_or_lead(s, req);
+    return 0;
+}
+
+static int enqueue(struct ldr_shard *s, struct ldr_write_req *req)
+{
+    struct ldr_write_queue *q = s->queue;
+    pthread_mutex_lock(&q->mutex);
+    int rc = push(s, req);
+    if (rc == 0)
+        wait_or_lead(s, req);
     pthread_mutex_unlock(&q->mutex);
+    if (rc)
+        return rc;
     pthread_cond_destroy(&req->wake);
     return req->rc;
 }
@@ -239,6 +248,26 @@ int ldr_fact_admit(const struct ldr_shard *s, const struct ldr_fact *f, struct l
     return 0;
 }
 
+/* What can be said about a call before it waits. */
+static int request_admit(struct ldr_shard *s, struct ldr_write_req *req)
+{
+    const struct ldr_fact *facts = req->facts;
+    for (size_t i = 0; i < req->n; i++) {
+        int rc = ldr_fact_admit(s, &facts[i], req->err);
+        const struct ldr_view *v;
+        if (rc == 0 && (i == 0 || facts[i].view != facts[i - 1].view))
+            rc = ldr_view_need(s, facts[i].view, &v, req->err);
+        if (rc)
+            return rc;
+        req->bytes += facts[i].key.n + facts[i].row.n + FACT_BYTES;
+    }
+    if (req->bytes > REQUEST_MAX)
+        return ldr_fail(req->err, LDR_E_TOO_BIG,
+                        "one write of %llu bytes: the limit is %llu; load them instead",
+                        (unsigned long long)req->bytes, (unsigned long long)REQUEST_MAX);
+    return 0;
+}
+
 int ldr_shard_write(struct ldr_shard *s, const struct ldr_fact *facts, size_t n, struct ldr_write_result *res,
                     struct ldr_err *err)
 {
@@ -246,22 +275,52 @@ int ldr_shard_write(struct ldr_shard *s, const struct ldr_fact *facts, size_t n,
     ldr_err_clear(err);
     memset(res, 0, sizeof *res);
     res->seq = atomic_load(&s->seq);
-    for (size_t i = 0; i < n; i++) {
-        int rc = ldr_fact_admit(s, &facts[i], err);
-        const struct ldr_view *v;
-        if (rc == 0 && (i == 0 || facts[i].view != facts[i - 1].view))
-            rc = ldr_view_need(s, facts[i].view, &v, err);
-        if (rc)
-            return rc;
-        req.bytes += facts[i].key.n + facts[i].row.n + FACT_BYTES;
-    }
-    if (req.bytes > REQUEST_MAX)
-        return ldr_fail(err, LDR_E_TOO_BIG, "one write of %llu bytes: the limit is %llu; load them instead",
-                        (unsigned long long)req.bytes, (unsigned long long)REQUEST_MAX);
-    if (n == 0)
-        return 0;
-    int rc = enqueue(s, &req);
+    int rc = request_admit(s, &req);
+    if (rc || n == 0)
+        return rc;
+    rc = enqueue(s, &req);
     if (rc == 0)
         *res = req.res;
     return rc;
+}
+
+/* All wait in the queue at once; this thread leads whenever one of its own comes first. */
+void ldr_shard_write_calls(struct ldr_shard *s, struct ldr_write_call *calls, size_t n)
+{
+    struct ldr_write_queue *q = s->queue;
+    struct ldr_write_req *reqs = ldr_calloc(NULL, n + 1, sizeof *reqs);
+    for (size_t i = 0; i < n; i++) {
+        struct ldr_write_call *c = &calls[i];
+        memset(&c->res, 0, sizeof c->res);
+        ldr_err_clear(&c->err);
+        c->res.seq = atomic_load(&s->seq);
+        if (!reqs) {
+            c->rc = ldr_fail(&c->err, LDR_E_NOMEM, "writing facts: out of memory");
+            continue;
+        }
+        reqs[i] = (struct ldr_write_req){.facts = c->facts, .n = c->n, .err = &c->err};
+        c->rc = request_admit(s, &reqs[i]);
+    }
+    if (!reqs)
+        return;
+    pthread_mutex_lock(&q->mutex);
+    for (size_t i = 0; i < n; i++) {
+        bool waits = calls[i].rc == 0 && calls[i].n > 0;
+        if (waits)
+            calls[i].rc = push(s, &reqs[i]);
+        reqs[i].n = waits && calls[i].rc == 0 ? calls[i].n : 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (reqs[i].n > 0)
+            wait_or_lead(s, &reqs[i]);
+    pthread_mutex_unlock(&q->mutex);
+    for (size_t i = 0; i < n; i++) {
+        if (reqs[i].n == 0)
+            continue;
+        pthread_cond_destroy(&reqs[i].wake);
+        calls[i].rc = reqs[i].rc;
+        if (reqs[i].rc == 0)
+            calls[i].res = reqs[i].res;
+    }
+    ldr_release(NULL, reqs);
 }

@@ -167,4 +167,5 @@ struct ldr_log_entry {
 int ldr_shard_log_read(struct ldr_shard *s, uint64_t after_seq,
                        int (*fn)(void *ctx, const struct ldr_log_entry *e), void *ctx, struct ldr_err *err);
 int ldr_shard_log_trim(struct ldr_shard *s, uint64_t through_seq, struct ldr_err *err);
+#include "shard/replica.h"
 #endif

@@ -46,6 +46,7 @@ struct ldr_shard {
     char *dir;                  /* holds db/, bulk/ (scratch of bulk loads, same file system), LOCK, MARKER */
     int lock_fd;
     uint64_t incarnation;
+    bool adopting; /* open for ldr_shard_adopt: a copy of a wider arc will do */
 
     rocksdb_t *db;
     rocksdb_column_family_handle_t *cf[LDR_CF_COUNT];
@@ -63,6 +64,7 @@ struct ldr_shard {
     _Atomic uint64_t seq; /* of the change log; changed under write_mu */
     _Atomic int broken;   /* the LDR_E_* of the write error that made the shard read-only; 0 = fine */
     uint64_t marker_ns;   /* mono time of the last marker; under write_mu */
+    bool unsynced;        /* writes are synced together, later: no marker until then; under write_mu */
 
     pthread_mutex_t views_mu;
     _Atomic(struct ldr_view_table *) views;
@@ -161,6 +163,9 @@ int ldr_log_record_each(uint64_t last, struct ldr_slice value, uint64_t after_se
 #define LDR_META_SEQ   "seq"
 #define LDR_META_VIEW  "view/"
 #define LDR_META_BULK  "bulk/"
+/* "note/" and a name: the node's. "origin" (incarnation LE64, seq LE64): what a copy was made of. */
+#define LDR_META_NOTE   "note/"
+#define LDR_META_ORIGIN "origin"
 
 /* ---- rocks_marker.c ---- */
 /* Writes DIR/MARKER: incarnation and the newest durable RocksDB sequence number, so that a deleted or cut

@@ -1,0 +1,352 @@
+/* Copies carried file by file, adopted, and arcs cut in two, with a crash at any point. */
+#include <sys/wait.h>
+
+#include "tests/unit/shard/model.h"
+
+struct carry {
+    const char *from, *to;
+    int n;
+    char last[80];
+};
+static int carry_file(void *ctx, const char *name, uint64_t size)
+{
+    struct carry *c = ctx;
+    struct ldr_err err;
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    assert_true(ldr_copy_name_valid(ldr_slice_str(name)));
+    for (uint64_t at = 0; at < size || at == 0; at += 1000) { /* in pieces */
+        size_t n = size - at < 1000 ? (size_t)(size - at) : 1000;
+        ldr_buf_reset(&b);
+        assert_int_equal(ldr_copy_read(c->from, name, at, n, &b, &err), 0);
+        assert_int_equal(ldr_copy_put(c->to, name, at, ldr_buf_slice(&b), &err), 0);
+    }
+    assert_int_equal(ldr_copy_read(c->from, name, size, 1, &b, &err), LDR_E_INVALID);
+    ldr_buf_close(&b);
+    snprintf(c->last, sizeof c->last, "%s", name);
+    c->n++;
+    return 0;
+}
+
+static void fill(struct model *m, struct kit *k, int n)
+{
+    struct ldr_write_result res;
+    for (int i = 0; i < n; i++) {
+        struct model_fact mf = model_random(m, 20, 40, 3);
+        model_add(m, &mf);
+        struct ldr_fact f = model_real(m, k, &mf);
+        if (k->s)
+            kit_write(k, &f, 1);
+        if (model_rnd(m, 10) == 0) {
+            int e = (int)model_rnd(m, (uint32_t)m->entities);
+            struct ldr_tomb t = {0, KIT_ENTITY, m->keys[e], model_rnd(m, 25)};
+            model_erase(m, e, t.erase_us);
+            if (k->s)
+                assert_int_equal(ldr_shard_merge(k->s, NULL, 0, &t, 1, &res, &k->err), 0);
+        }
+    }
+}
+
+static void carried_copy_is_adopted(void **state)
+{
+    (void)state;
+    struct kit a, b;
+    struct model m;
+    struct ldr_copy_origin made, origin;
+    struct ldr_shard_stats sa, sb;
+    char snap[128], in[128];
+    kit_init(&a);
+    kit_open(&a);
+    model_init(&m, &a, 8, 5);
+    fill(&m, &a, 100);
+    struct ldr_note note = {"x", ldr_slice_str("carried")};
+    assert_int_equal(ldr_shard_note_put(a.s, &note, 1, &a.err), 0);
+    snprintf(snap, sizeof snap, "%s/snap", a.dir);
+    snprintf(in, sizeof in, "%s/in", a.dir);
+    assert_int_equal(ldr_shard_copy(a.s, snap, &made, &a.err), 0);
+    kit_put(&a, "later", 1, 1, 1); /* not in the copy */
+    struct carry c = {.from = snap, .to = in};
+    assert_int_equal(ldr_copy_receive(in, &a.err), 0);
+    assert_int_equal(ldr_copy_files(snap, carry_file, &c, &a.err), 0);
+    assert_string_equal(c.last, "MARKER");
+    assert_int_equal(ldr_copy_finish(in, &a.err), 0);
+    ldr_copy_remove(snap);
+    assert_int_equal(access(snap, F_OK), -1);
+
+    b = a;
+    b.s = NULL;
+    b.opts.dir = in;
+    b.opts.create = false;
+    assert_int_equal(ldr_shard_adopt(&b.opts, &b.err), 0);
+    kit_open(&b);
+    model_hold(&m, &b);
+    ldr_shard_stats(a.s, &sa);
+    ldr_shard_stats(b.s, &sb);
+    assert_true(sb.incarnation != sa.incarnation);
+    assert_int_equal(sb.seq, made.seq);
+    assert_int_equal(sa.seq, made.seq + 1);
+    assert_int_equal(ldr_shard_origin(b.s, &origin, &b.err), 0);
+    assert_true(origin.incarnation == sa.incarnation && origin.seq == made.seq);
+    assert_int_equal(ldr_shard_origin(a.s, &origin, &a.err), LDR_E_NOT_FOUND);
+    struct ldr_buf buf;
+    ldr_buf_init(&buf, NULL, 0);
+    assert_int_equal(ldr_shard_note_get(b.s, "x", &buf, &b.err), 0);
+    ldr_buf_close(&buf);
+    struct ldr_page page;
+    struct ldr_log_reach reach;
+    ldr_page_init(&page);
+    assert_int_equal(ldr_shard_log_page(b.s, 0, 1 << 20, &page, &reach, &b.err), 0);
+    assert_int_equal(reach.first_seq, 0); /* the log came along */
+    assert_true(page.nfacts > 0);
+    ldr_page_close(&page);
+    uint64_t incarnation = sb.incarnation;
+    ldr_shard_close(b.s);
+    b.s = NULL;
+    assert_int_equal(ldr_shard_adopt(&b.opts, &b.err), 0); /* once more changes nothing */
+    kit_open(&b);
+    ldr_shard_stats(b.s, &sb);
+    assert_true(sb.incarnation == incarnation);
+    ldr_shard_close(b.s);
+    model_close(&m);
+    kit_close(&a);
+}
+
+static void names_from_the_wire(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"MARKER", "db/CURRENT", "db/000012.sst", "db/OPTIONS-000007"};
+    static const char *const bad[] = {"",       "db",     "db/",        "db/../MARKER", "../x",
+                                      "/etc/x", "db/a/b", "db/.hidden", "MARKER ",      "bulk/x",
+                                      "db/a b", "db/\nx", "db/..",      "marker",       "LOCK"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(ldr_copy_name_valid(ldr_slice_str(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(ldr_copy_name_valid(ldr_slice_str(bad[i])));
+    struct ldr_err err;
+    assert_int_equal(ldr_copy_put("/nonexistent", "../x", 0, ldr_slice_str("x"), &err), LDR_E_INVALID);
+}
+
+/* ---- splits ---- */
+
+struct split {
+    struct kit parent, child;
+    struct model m;
+    uint64_t mid; /* the child starts here */
+    char child_path[128];
+    uint64_t incarnation, seq;
+};
+
+static void split_init(struct split *x, uint64_t seed)
+{
+    memset(x, 0, sizeof *x);
+    kit_init(&x->parent);
+    model_init(&x->m, &x->parent, 16, seed);
+    x->mid = UINT64_C(0x7000000000000000);
+    x->child = x->parent;
+    ldr_arena_init(&x->child.arena, NULL, 0);
+    snprintf(x->child_path, sizeof x->child_path, "%s/child", x->parent.dir);
+    x->child.opts.dir = x->child_path;
+    x->child.opts.id = 5;
+    x->child.opts.arc_lo = x->mid;
+    x->child.opts.create = false;
+}
+
+static void split_fill(struct split *x)
+{
+    kit_open(&x->parent);
+    fill(&x->m, &x->parent, 150);
+    struct ldr_note note = {"cursor/2", ldr_slice_str("kept")};
+    assert_int_equal(ldr_shard_note_put(x->parent.s, &note, 1, &x->parent.err), 0);
+}
+
+static void split_identity(struct split *x)
+{
+    struct ldr_shard_stats st;
+    ldr_shard_stats(x->parent.s, &st);
+    x->incarnation = st.incarnation;
+    x->seq = st.seq;
+}
+
+/* Of the model what lies in the shard's arc. */
+static void hold_part(struct split *x, struct kit *k, bool upper)
+{
+    struct model part = x->m;
+    part.f = calloc(x->m.n + 1, sizeof *part.f);
+    part.n = 0;
+    for (size_t i = 0; i < x->m.n; i++)
+        if ((x->m.hashes[x->m.f[i].entity] >= x->mid) == upper)
+            part.f[part.n++] = x->m.f[i];
+    struct model_seen seen = {.m = &x->m, .k = k};
+    struct ldr_scan_opts o = {
+        .view = KIT_VIEW, .from_us = INT64_MIN, .to_us = INT64_MAX, .hash_hi = UINT64_MAX};
+    assert_int_equal(ldr_shard_scan(k->s, NULL, &o, model_see, &seen, &k->err), 0);
+    assert_int_equal(seen.n, part.n);
+    qsort(seen.list, seen.n, sizeof *seen.list, model_cmp);
+    qsort(part.f, part.n, sizeof *part.f, model_cmp);
+    for (size_t i = 0; i < part.n; i++)
+        model_same(&seen.list[i], &part.f[i]);
+    size_t tombs = 0;
+    for (int e = 0; e < x->m.entities; e++)
+        tombs += x->m.erased[e] != INT64_MIN && (x->m.hashes[e] >= x->mid) == upper;
+    assert_int_equal(kit_check(k).tombstones, tombs);
+    assert_true(part.n > 0);
+    free(seen.list);
+    free(part.f);
+    /* what an erased entity gets late is refused, in both halves */
+    for (int e = 0; e < x->m.entities; e++)
+        if (x->m.erased[e] != INT64_MIN && (x->m.hashes[e] >= x->mid) == upper) {
+            struct model_fact late = {.entity = e, .event = 3, .created = x->m.erased[e], .a = 77};
+            struct ldr_fact f = model_real(&x->m, k, &late);
+            assert_int_equal(kit_write(k, &f, 1).erased, 1);
+        }
+}
+
+static void page_stays_in_arc(struct split *x, struct kit *k, bool upper)
+{
+    struct ldr_page page;
+    struct ldr_log_reach reach;
+    ldr_page_init(&page);
+    assert_int_equal(ldr_shard_log_page(k->s, 0, 16 << 20, &page, &reach, &k->err), 0);
+    assert_int_equal(reach.upto_seq, x->seq);
+    assert_true(page.nfacts > 0);
+    for (size_t i = 0; i < page.nfacts; i++)
+        assert_true((page.facts[i].hash >= x->mid) == upper);
+    for (size_t i = 0; i < page.ntombs; i++)
+        assert_true((ldr_key_hash(page.tombs[i].key) >= x->mid) == upper);
+    ldr_page_close(&page);
+}
+
+static void split_holds(struct split *x)
+{
+    struct ldr_shard_stats st;
+    struct ldr_buf b;
+    kit_open(&x->child);
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_shard_note_get(x->child.s, "cursor/2", &b, &x->child.err), 0);
+    assert_int_equal(ldr_shard_note_get(x->parent.s, "cursor/2", &b, &x->parent.err), 0);
+    ldr_buf_close(&b);
+    for (int round = 0; round < 2; round++) {
+        ldr_shard_stats(x->child.s, &st);
+        assert_true(st.incarnation == ldr_child_incarnation(x->incarnation, 5));
+        assert_int_equal(st.seq, x->seq);
+        ldr_shard_stats(x->parent.s, &st);
+        assert_true(st.incarnation == x->incarnation);
+        assert_int_equal(st.seq, x->seq);
+        hold_part(x, &x->parent, false);
+        hold_part(x, &x->child, true);
+        page_stays_in_arc(x, &x->parent, false);
+        page_stays_in_arc(x, &x->child, true);
+        assert_int_equal(ldr_shard_compact(x->parent.s, &x->parent.err), 0);
+        x->parent.opts.arc_hi = x->mid - 1;
+        x->parent.opts.create = false;
+        kit_reopen(&x->parent);
+        kit_reopen(&x->child);
+    }
+}
+
+static void split_close(struct split *x)
+{
+    ldr_shard_close(x->child.s);
+    ldr_arena_close(&x->child.arena);
+    model_close(&x->m);
+    kit_close(&x->parent);
+}
+
+static void split_cuts_in_two(void **state)
+{
+    (void)state;
+    struct split x;
+    split_init(&x, 3);
+    split_fill(&x);
+    split_identity(&x);
+    struct ldr_shard_opts wrong = x.child.opts;
+    wrong.arc_hi = UINT64_MAX - 5; /* the middle */
+    assert_int_equal(ldr_shard_split(x.parent.s, &wrong, &x.parent.err), LDR_E_INVALID);
+    assert_int_equal(ldr_shard_split(x.parent.s, &x.child.opts, &x.parent.err), 0);
+    assert_int_equal(ldr_shard_split(x.parent.s, &x.child.opts, &x.parent.err), 0); /* done already */
+    split_holds(&x);
+    ldr_shard_close(x.child.s);
+    x.child.s = NULL;
+    ldr_copy_remove(x.child_path);
+    assert_int_equal(ldr_shard_split(x.parent.s, &x.child.opts, &x.parent.err), LDR_E_CORRUPT);
+    split_close(&x);
+}
+
+#ifdef LARDER_FAULTS
+static int in_process(void (*fn)(struct split *x), struct split *x)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        fn(x);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+static void fill_and_close(struct split *x)
+{
+    split_fill(x);
+    ldr_shard_close(x->parent.s);
+}
+static void open_and_split(struct split *x)
+{
+    if (ldr_shard_open(&x->parent.opts, &x->parent.s, &x->parent.err) == 0 &&
+        ldr_shard_set_view(x->parent.s, x->parent.schema, KIT_ENTITY) == 0)
+        ldr_shard_split(x->parent.s, &x->child.opts, &x->parent.err);
+}
+
+/* A process ends by a signal at a named point; the next one finishes the split. This process looks for armed
+ * points once only, so all those that die come first. */
+static void split_survives_kills(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"split_after_copy:1", "split_after_child:1", "write_before_sync:1",
+                                         "write_after_sync:1", "write_before_sync:2", "write_after_sync:2"};
+    enum { N = sizeof points / sizeof points[0] };
+    struct split *all = calloc(N, sizeof *all);
+    assert_non_null(all);
+    for (size_t p = 0; p < N; p++) {
+        split_init(&all[p], 10 + p);
+        /* Kits hand their own address to the clock. */
+        assert_int_equal(in_process(fill_and_close, &all[p]), 0);
+        setenv("LARDER_FAULT", points[p], 1);
+        int status = in_process(open_and_split, &all[p]);
+        unsetenv("LARDER_FAULT");
+        assert_true(WIFSIGNALED(status));
+        fill(&all[p].m, &all[p].parent, 150); /* the model alone */
+    }
+    for (size_t p = 0; p < N; p++) {
+        struct split *x = &all[p];
+        int rc = ldr_shard_open(&x->parent.opts, &x->parent.s, &x->parent.err);
+        assert_int_equal(rc != 0, p == 5); /* only the last one got as far as that */
+        if (rc == LDR_E_INVALID) {
+            x->parent.opts.arc_hi = x->mid - 1;
+            rc = ldr_shard_open(&x->parent.opts, &x->parent.s, &x->parent.err);
+        }
+        assert_int_equal(rc, 0);
+        assert_int_equal(ldr_shard_set_view(x->parent.s, x->parent.schema, KIT_ENTITY), 0);
+        split_identity(x);
+        rc = ldr_shard_split(x->parent.s, &x->child.opts, &x->parent.err);
+        if (rc)
+            print_error("%s: split: %s\n", points[p], x->parent.err.message);
+        assert_int_equal(rc, 0);
+        split_holds(x);
+        split_close(x);
+    }
+    free(all);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#ifdef LARDER_FAULTS
+        cmocka_unit_test(split_survives_kills), /* first: see there */
+#endif
+        cmocka_unit_test(carried_copy_is_adopted),
+        cmocka_unit_test(names_from_the_wire),
+        cmocka_unit_test(split_cuts_in_two),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
