@@ -17,9 +17,11 @@ struct ldr_call {
     bool never_sent; /* filled: the request certainly did not reach the other side */
     void *impl[4];   /* the transport's */
 };
+#define LDR_PEER_COORDINATOR 0 /* `to` of a call: any live coordinator, the leader when it is known */
 struct ldr_peers {
     void *ctx;
-    /* to: node id of the map. The payload is copied. Never fails directly: everything comes through done. */
+    /* to: node id of the map, or LDR_PEER_COORDINATOR. The payload is copied. Never fails directly:
+     * everything comes through done. */
     void (*call)(void *ctx, uint32_t to, enum ldr_msg_type type, struct ldr_slice payload,
                  uint32_t timeout_ms, struct ldr_call *c);
 };
