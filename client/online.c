@@ -7,6 +7,7 @@
  * well: age is a fact about the row. */
 #include <stdlib.h>
 
+#include "client/quick_cells.h"
 #include "client/rows.h"
 
 #define FEW 64 /* shards whose counts fit on the stack */
@@ -236,8 +237,9 @@ static void fill_found(struct ldr_rows *r, const struct question *q, const struc
     bool old = a->event_us < ldr_asof_floor(&age);
     r->times[(size_t)at->row * q->plan->nviews + at->view] =
         (struct ldr_row_times){a->event_us, a->created_us, true};
-    for (uint32_t i = 0; i < v->ncols; i++)
-        ldr_row_datum(s, a->row, v->slots[i], &cells[v->cols[i]]);
+    if (!ldr_quick_fill(v, a->row, cells))
+        for (uint32_t i = 0; i < v->ncols; i++)
+            ldr_row_datum(s, a->row, v->slots[i], &cells[v->cols[i]]);
     for (uint32_t i = 0; old && i < v->ncols; i++) {
         struct ldr_datum *d = &cells[v->cols[i]];
         d->status = d->status == LDR_NOT_FOUND ? LDR_NOT_FOUND : LDR_OUTSIDE_MAX_AGE;

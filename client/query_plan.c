@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "client/quick_cells.h"
+
 /* One wanted column, before views are grouped. */
 struct want {
     const char *view, *feature, *name; /* name: output; NULL until named */
@@ -289,6 +291,9 @@ static int list_columns(struct ldr_query_plan *p, struct ldr_err *err)
         v->cols[v->ncols] = i;
         v->slots[v->ncols++] = p->cols[i].slot;
     }
+    for (uint32_t i = 0; i < p->nviews; i++)
+        if (ldr_quick_plan(&p->arena, &p->views[i]))
+            return no_memory(err);
     return 0;
 }
 

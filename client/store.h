@@ -185,6 +185,7 @@ struct ldr_query_view {
     uint32_t *cols;    /* output columns that come from this view */
     uint32_t *slots;   /* and the slot of each */
     uint32_t ncols;
+    const struct ldr_quick_cells *quick; /* quick_cells.h */
 };
 struct ldr_query_col {
     uint32_t view; /* index in views */

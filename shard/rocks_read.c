@@ -4,7 +4,8 @@
 #include "shard/pick.h"
 #include "shard/shard_impl.h"
 
-#define BATCH          64  /* entities prefetched at a time */
+#define SLOT_AHEAD     24  /* entities whose slot is fetched before it is looked at, */
+#define ROW_AHEAD      10  /* and whose row is: a core keeps some dozen lines on their way */
 #define MISSES         256 /* keys in one multi-get */
 #define SCAN_READAHEAD ((size_t)2 << 20)
 
@@ -248,11 +249,15 @@ static int hits(struct ldr_shard *s, const struct ldr_point *p, size_t from, siz
                 struct ldr_buf *scratch, struct ldr_answer *out, struct miss **misses, size_t *nmisses,
                 size_t n, struct ldr_err *err)
 {
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to && i < from + SLOT_AHEAD; i++)
         ldr_latest_prefetch(s->table, p[i].view, p[i].hash);
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to && i < from + ROW_AHEAD; i++)
         ldr_latest_prefetch_row(s->table, p[i].view, p[i].hash);
     for (size_t i = from; i < to; i++) {
+        if (i + SLOT_AHEAD < to)
+            ldr_latest_prefetch(s->table, p[i + SLOT_AHEAD].view, p[i + SLOT_AHEAD].hash);
+        if (i + ROW_AHEAD < to)
+            ldr_latest_prefetch_row(s->table, p[i + ROW_AHEAD].view, p[i + ROW_AHEAD].hash);
         struct ldr_latest_row row;
         uint64_t version;
         out[i].found = false;
@@ -280,8 +285,7 @@ int ldr_shard_latest_many(struct ldr_shard *s, const struct ldr_point *p, size_t
     struct miss *misses = NULL;
     size_t nmisses = 0;
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i += BATCH)
-        rc = hits(s, p, i, n - i < BATCH ? n : i + BATCH, scratch, out, &misses, &nmisses, n, err);
+    rc = hits(s, p, 0, n, scratch, out, &misses, &nmisses, n, err);
     if (rc == 0 && nmisses > 0)
         rc = fetch_misses(s, p, misses, nmisses, scratch, out, err);
     ldr_release(NULL, misses);
