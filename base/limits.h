@@ -20,6 +20,15 @@
 #define LDR_SNAPSHOT_MAX     (1u << 30)  /* bytes of a registry snapshot */
 #define LDR_SHARDS_MAX       1024        /* shards in one embedded store */
 #define LDR_FRAME_MAX        (32u << 20) /* bytes of one message between processes, headers included */
+#define LDR_MAP_NODES_MAX    1024        /* nodes of a cluster, removed ones too */
+#define LDR_MAP_SHARDS_MAX   16384       /* shards of a cluster */
+#define LDR_MAP_BYTES_MAX    (16u << 20) /* bytes of an encoded map */
+#define LDR_REPLICAS_MAX     8           /* replicas of one shard, while it moves */
+#define LDR_WEIGHT_MAX       10000       /* weight of a node */
+#define LDR_ADDRESS_MAX      255         /* bytes of "host:port" */
+#define LDR_ZONE_MAX         63          /* bytes of a zone's name */
+#define LDR_SESSIONS_MAX     4096        /* clients whose last command the coordinators remember */
+#define LDR_PROPOSAL_MAX     (1u << 20)  /* bytes of one replicated command */
 #define LDR_FEATURES_REQ_MAX 16384       /* features in one request */
 #define LDR_BUF_MAX_DEFAULT  (1u << 30)
 #endif

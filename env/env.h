@@ -4,6 +4,7 @@
 #define LDR_ENV_H
 #include "base/base.h"
 #include "env/loop.h"
+#include "env/uv_loop.h"
 
 struct ldr_clock {
     void *ctx;

@@ -48,4 +48,7 @@ static inline uint32_t ldr_ring_shard(const struct ldr_ring *r, uint64_t hash)
  * needs no close. */
 int ldr_ring_encode(const struct ldr_ring *r, struct ldr_buf *out);
 int ldr_ring_decode(struct ldr_ring *r, const struct ldr_heap *heap, struct ldr_cursor *c);
+
+#include "ring/map.h"         /* the map of a cluster */
+#include "ring/map_command.h" /* what can be asked of its coordinators */
 #endif

@@ -78,16 +78,19 @@ static int touch(struct ldr_bulk_part *p, const struct ldr_bulk_touched *t)
 
 /* ---- latest ---- */
 
-/* The stored latest row of the entity beats or equals what the load has: 1; 0: it does not, or there is none.
- */
-static int stored_wins(struct ldr_bulk_part *p)
+/* The entity has a latest row, and the iterator stands on it: 1; 0: it has none. */
+static int find_latest(struct ldr_bulk_part *p)
 {
     struct ldr_slice lk = ldr_slice(p->hk, p->lk_n);
     int rc = ldr_walk_to(p->latest_it, &p->latest_stride, lk, &p->err);
-    if (rc != 1 || !ldr_slice_eq(ldr_iter_key(p->latest_it), lk))
-        return rc < 0 ? rc : 0;
+    return rc == 1 && !ldr_slice_eq(ldr_iter_key(p->latest_it), lk) ? 0 : rc;
+}
+
+/* The stored latest row, on which the iterator stands, beats or equals what the load has: 1 or 0. */
+static int stored_wins(struct ldr_bulk_part *p)
+{
     struct ldr_latest_row row;
-    rc = ldr_latest_verify(p->b->view, ldr_iter_value(p->latest_it), &row, &p->err);
+    int rc = ldr_latest_verify(p->b->view, ldr_iter_value(p->latest_it), &row, &p->err);
     if (rc)
         return rc;
     struct ldr_fact now = p->best;
@@ -105,10 +108,14 @@ static int stored_wins(struct ldr_bulk_part *p)
 static int put_latest(struct ldr_bulk_part *p)
 {
     struct ldr_slice lk = ldr_slice(p->hk, p->lk_n);
-    if (p->latest_it) { /* a table may not replace what another file holds: see lower_stamp */
-        int rc = stored_wins(p);
-        if (rc)
-            return rc < 0 ? rc : 0;
+    int stored = p->latest_it ? find_latest(p) : 0;
+    if (stored < 0)
+        return stored;
+    /* A table may not replace what another file holds (see lower_stamp), nor what an erasure took away. */
+    if (stored || (p->latest_it && p->b->tombs)) {
+        int wins = stored ? stored_wins(p) : 0;
+        if (wins)
+            return wins < 0 ? wins : 0;
         ldr_batch_put_latest(p->b->s, ldr_bulk_batches_get(&p->batches), lk, &p->best);
         return ldr_bulk_batches_pace(&p->batches, &p->err);
     }

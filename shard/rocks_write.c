@@ -53,7 +53,8 @@ int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err)
         return rc;
     uint64_t keep = bytes ? s->opts.min_free_bytes : s->opts.min_free_bytes / 4;
     if (free_bytes < keep || free_bytes - keep < bytes)
-        return ldr_fail(err, LDR_E_NOSPACE, "%s: %llu bytes free; a write of %llu must leave %llu", s->dir,
+        return ldr_fail(err, LDR_E_NOSPACE,
+                        "%s: not enough space: %llu bytes free; a write of %llu must leave %llu", s->dir,
                         (unsigned long long)free_bytes, (unsigned long long)bytes, (unsigned long long)keep);
     return 0;
 }
