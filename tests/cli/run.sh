@@ -135,5 +135,29 @@ if [ $? = 1 ]; then ok "standard input"; else bad "standard input"; fi
 if [ "$("$larder" scan v | sed 1d | wc -l)" = 2 ]; then ok "reading again adds nothing"; else bad "reading again"; fi
 printf '{"id":5,"code":"n","event_timestamp":"2024-01-02T00:00:00Z","i":7,"f":0.5,"b":false,"t":null,"y":null,"l":[],"s":"nd"}\n' >n.ndjson
 expect 0 "ndjson" "1 row" ingest v n.ndjson
+
+# Ctrl-C in the middle of an endless input: what is said to be taken is there, and the store is whole.
+mkdir "$dir/stop"
+cd "$dir/stop" || exit 1
+cat >d.yaml <<'T'
+project: stop
+entities: [{name: e, join_keys: [{name: id, type: int64}]}]
+feature_views: [{name: v, entity: e, features: [{name: x, type: int64}]}]
+T
+expect 0 "apply the endless view" "version 1" apply
+mkfifo rows
+# the mark says that the program has read most of what came before it: more does not fit into the pipe
+awk -v mark="$dir/stop/mark" 'BEGIN { print "id,event_timestamp,x";
+    for (i = 0;; i++) { printf "%d,2024-01-01T00:00:00Z,%d\n", i, i; if (i == 300000) { close(mark); print "" >mark; close(mark) } } }' >rows 2>/dev/null &
+"$larder" --memory 64MB ingest v - <rows >"$dir/out" 2>"$dir/err" &
+load=$!
+waited=0
+while [ ! -e mark ] && [ $waited -lt 600 ]; do sleep 0.1 && waited=$((waited + 1)); done
+kill -INT $load
+wait $load
+code=$?
+said=$(sed -n 's/.*stopped\. \([0-9,]*\) rows\{0,1\} had been taken.*/\1/p' "$dir/err" | tr -d ,)
+if [ $code = 130 ] && [ -n "$said" ] && [ "$("$larder" scan v | sed 1d | wc -l)" = "$said" ]; then ok "Ctrl-C: $said rows said and there"; else bad "Ctrl-C: exit $code, said '$said'"; fi
+expect 0 "check after Ctrl-C" "sound" check
 expect 0 "check at the end" "sound" check
 exit $status
