@@ -28,14 +28,18 @@ struct ldr_peers {
 
 /* ---- Serving. A handler answers each request exactly once, now or later, on the loop. ---- */
 struct ldr_reply {
-    /* code 0 with the answer, or LDR_E_* with an encoded ldr_msg_error (or nothing). Copies the payload; the
-     * reply is gone afterwards. */
+    /* May be called inside serve. code 0 with the answer, or LDR_E_* with an encoded ldr_msg_error (or
+     * nothing). Copies the payload; the reply is gone afterwards. */
     void (*send)(struct ldr_reply *r, int code, struct ldr_slice payload);
     void *impl[2];
     uint32_t deadline_ms; /* what the caller still waits for, at arrival; 0 = unknown */
 };
 struct ldr_server {
     void *ctx;
+    /* The payload is borrowed until serve returns. */
     void (*serve)(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r);
 };
+
+/* ---- The two planes. ---- */
+#include "rpc/data.h"
 #endif

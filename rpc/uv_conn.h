@@ -1,0 +1,73 @@
+/* One connection that carries frames, and what the connections of a loop share. Used by both sides; on one
+ * thread. */
+#ifndef LDR_RPC_UV_CONN_H
+#define LDR_RPC_UV_CONN_H
+#include <uv.h>
+
+#include "rpc/data.h"
+#include "rpc/frame.h"
+
+struct conn;
+struct wire { /* of one loop and one server or set of peers */
+    struct ldr_uv_loop *loop;
+    uv_loop_t *uv;
+    uv_prepare_t prepare; /* once before every wait: sends what has gathered */
+    uv_timer_t tick;
+    struct conn *all, *touched;
+    uint8_t *read_buf; /* of all connections that are not in the middle of a frame */
+    uint64_t partial_bytes;
+    struct ldr_data_limits limits; /* defaults filled in */
+    bool (*turn)(struct wire *w);  /* also before every wait, first; true = it did something */
+    void (*look)(struct wire *w);  /* every LDR_TICK_MS */
+    void (*gone)(struct wire *w);  /* closed: nothing of it is on the loop any more */
+    void *owner;
+    int handles; /* of its own, not yet closed */
+    bool closing;
+};
+#define LDR_TICK_MS 250
+
+struct conn {
+    uv_tcp_t tcp;
+    struct wire *wire;
+    struct conn *prev, *next, *next_touched;
+    void *owner;
+    /* A whole frame has come. It may pause or close the connection. */
+    void (*frame)(struct conn *c, const struct ldr_frame *f);
+    /* It breaks: called once, at once, inside whatever found out. Then `freed` when its memory may go. */
+    void (*broken)(struct conn *c);
+    void (*freed)(struct conn *c);
+
+    uint8_t *part; /* an unfinished frame, or frames not yet looked at because of a pause */
+    size_t part_n, part_cap;
+    size_t frame_max;
+    struct ldr_buf out, flight; /* being gathered; being written */
+    uv_write_t write;
+    uint64_t appended, handed; /* bytes ever; handed: that the kernel may have seen */
+    uint64_t rx_ms, tx_ms,
+        half_ms; /* last byte in, last progress out, start of the unfinished frame (0 = none) */
+    bool flying, touch, paused, reading, parsing, closing;
+    bool last; /* closes once all is written */
+};
+
+int wire_init(struct wire *w, struct ldr_uv_loop *loop, const struct ldr_data_limits *limits);
+void wire_close(struct wire *w); /* closes connections and handles; then gone() */
+void conn_init(struct wire *w,
+               struct conn *c);  /* zeroed but for the callbacks and owner; counts for wire_close */
+void conn_start(struct conn *c); /* connected: reads from now on */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c); /* frames come from the loop, not inside this call */
+/* Appends a frame, sent at the end of this turn of the loop. LDR_E_TOO_BIG, LDR_E_NOMEM, LDR_E_UNAVAILABLE.
+ */
+int conn_send(struct conn *c, const struct ldr_frame *f);
+void conn_close(struct conn *c); /* fine when closing */
+static inline size_t conn_unsent(const struct conn *c)
+{
+    return c->out.n + (c->flying ? c->flight.n : 0);
+}
+static inline uint64_t wire_now_ms(const struct wire *w)
+{
+    return uv_now(w->uv);
+}
+/* "host:port" apart. */
+int address_split(const char *address, char *host, size_t host_size, char *port, size_t port_size);
+#endif

@@ -1,0 +1,244 @@
+/* Calls that go well or fail cleanly: one, many, out of order, from many threads, over several loops. */
+#include "unit/rpc/data_kit.h"
+
+static struct kit kit;
+static struct ldr_rpc *rpc;
+
+static void open_rpc(const char *cluster)
+{
+    struct ldr_rpc_options o = {.cluster = cluster, .name = "unit test", .role = LDR_ROLE_TOOL};
+    assert_int_equal(ldr_rpc_create(&o, &rpc), 0);
+}
+static int setup(void **state)
+{
+    (void)state;
+    kit_open(&kit, 1, 0, NULL);
+    open_rpc("test");
+    return 0;
+}
+static int setup_loops(void **state)
+{
+    (void)state;
+    kit_open(&kit, KIT_LOOPS, 0, NULL);
+    open_rpc("test");
+    return 0;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    ldr_rpc_destroy(rpc);
+    kit_close(&kit);
+    return 0;
+}
+
+static void stamp(int64_t v)
+{
+    struct ldr_buf q, a;
+    struct ldr_err err = {0};
+    struct ldr_stamp_rep rep;
+    ldr_buf_init(&a, NULL, 0);
+    int rc = ldr_rpc_call(rpc, kit.address, LDR_MSG_STAMP, kit_stamp(&q, v), 5000, &a, &err);
+    if (rc)
+        fail_msg("%s", err.message);
+    assert_int_equal(ldr_stamp_rep_decode(ldr_buf_slice(&a), NULL, &rep), 0);
+    assert_int_equal(rep.stamp_us, v + 1);
+    ldr_buf_close(&q);
+    ldr_buf_close(&a);
+}
+
+static void a_call_has_its_answer(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        stamp(i * 1000);
+    assert_int_equal(kit_stats(&kit).connections, 1);
+    assert_int_equal(kit_stats(&kit).frames_in, 201);
+}
+
+static void failures_are_told(void **state)
+{
+    struct ldr_buf a;
+    struct ldr_err err;
+    (void)state;
+    ldr_buf_init(&a, NULL, 0);
+    assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_COMPACT, ldr_slice(NULL, 0), 5000, &a, &err),
+                     LDR_E_STALE);
+    assert_non_null(strstr(err.message, "COMPACT: no such shard"));
+    assert_false(err.in_doubt);
+    assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_SCRUB, ldr_slice(NULL, 0), 5000, &a, &err),
+                     LDR_E_STALE);
+    assert_true(err.in_doubt);
+    assert_int_equal(
+        ldr_rpc_call(rpc, kit.address, (enum ldr_msg_type)63, ldr_slice(NULL, 0), 5000, &a, &err),
+        LDR_E_UNSUPPORTED);
+    assert_false(err.in_doubt);
+    assert_int_equal(ldr_rpc_call(rpc, "no address", LDR_MSG_STAMP, ldr_slice(NULL, 0), 5000, &a, &err),
+                     LDR_E_INVALID);
+    assert_int_equal(ldr_rpc_call(rpc, "127.0.0.1:1", LDR_MSG_STAMP, ldr_slice(NULL, 0), 5000, &a, &err),
+                     LDR_E_UNAVAILABLE);
+    assert_false(err.in_doubt); /* never sent */
+    assert_int_equal(a.n, 0);
+}
+
+static void answers_may_come_in_any_order(void **state)
+{
+    enum { N = 200 };
+    static struct ldr_rpc_ask asks[N];
+    struct ldr_rpc_group *g;
+    uint8_t detail = N;
+    (void)state;
+    assert_int_equal(ldr_rpc_group_create(rpc, &g), 0);
+    for (int i = 0; i < N; i++) {
+        asks[i] = (struct ldr_rpc_ask){.address = kit.address,
+                                       .type = LDR_MSG_STATUS,
+                                       .payload = ldr_slice(&detail, 1),
+                                       .timeout_ms = 10000,
+                                       .owner = (void *)(intptr_t)i};
+        assert_int_equal(ldr_rpc_start(g, &asks[i]), 0);
+    }
+    for (int i = N; i-- > 0;) {
+        struct ldr_status_rep rep;
+        char text[32];
+        struct ldr_rpc_ask *a = ldr_rpc_next(g, 10000000);
+        assert_non_null(a);
+        assert_int_equal(a->code, 0);
+        assert_int_equal((intptr_t)a->owner, i); /* answered last to first */
+        assert_int_equal(ldr_status_rep_decode(ldr_buf_slice(&a->answer), NULL, &rep), 0);
+        snprintf(text, sizeof text, "%d", i);
+        assert_true(ldr_slice_eq(rep.json, ldr_slice_str(text)));
+    }
+    assert_null(ldr_rpc_next(g, 1000000));
+    ldr_rpc_group_close(g);
+}
+
+static void the_first_of_two_is_enough(void **state)
+{
+    struct ldr_rpc_group *g;
+    struct ldr_buf q;
+    uint8_t never = 0;
+    (void)state;
+    uint64_t from = kit_ms();
+    assert_int_equal(ldr_rpc_group_create(rpc, &g), 0);
+    struct ldr_rpc_ask slow = {
+        .address = kit.address, .type = LDR_MSG_STATUS, .payload = ldr_slice(&never, 1), .timeout_ms = 60000};
+    struct ldr_rpc_ask quick = {
+        .address = kit.address, .type = LDR_MSG_STAMP, .payload = kit_stamp(&q, 1), .timeout_ms = 60000};
+    assert_int_equal(ldr_rpc_start(g, &slow), 0);
+    assert_null(ldr_rpc_next(g, 5000));
+    assert_int_equal(ldr_rpc_start(g, &quick), 0);
+    assert_ptr_equal(ldr_rpc_next(g, 10000000), &quick);
+    ldr_rpc_group_close(g); /* does not wait for the slow one */
+    assert_int_equal(slow.code, LDR_E_CANCELLED);
+    assert_false(slow.never_sent);
+    assert_true(kit_ms() - from < 20000);
+    ldr_buf_close(&q);
+    stamp(7); /* the connection is fine */
+}
+
+static void long_payloads_arrive_whole(void **state)
+{
+    static const uint32_t sizes[] = {1, 16000, 70000, 262144, 1000000, 20000000};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct ldr_buf q, a;
+        struct ldr_err err = {0};
+        struct ldr_copy_read_rep rep;
+        ldr_buf_init(&a, NULL, 0);
+        int rc = ldr_rpc_call(rpc, kit.address, LDR_MSG_COPY_READ, kit_read(&q, sizes[i]), 30000, &a, &err);
+        if (rc)
+            fail_msg("%s", err.message);
+        assert_int_equal(ldr_copy_read_rep_decode(ldr_buf_slice(&a), NULL, &rep), 0);
+        assert_int_equal(rep.data.n, sizes[i]);
+        for (size_t k = 0; k < rep.data.n; k++)
+            if (rep.data.p[k] != 'x')
+                fail_msg("byte %zu of %u", k, sizes[i]);
+        ldr_buf_close(&q);
+        /* and the other way: a request of that size, which fails for what it asks */
+        assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_WRITE, ldr_buf_slice(&a), 30000, &q, &err),
+                         LDR_E_STALE);
+        ldr_buf_close(&a);
+    }
+}
+
+static void *hammer(void *arg)
+{
+    for (int i = 0; i < 1000; i++)
+        stamp((intptr_t)arg * 100000 + i);
+    return NULL;
+}
+
+static void many_threads_call_at_once(void **state)
+{
+    pthread_t t[8];
+    (void)state;
+    for (intptr_t i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, hammer, (void *)i), 0);
+    for (int i = 0; i < 8; i++)
+        pthread_join(t[i], NULL);
+}
+
+static void loops_share_connections(void **state)
+{
+    struct ldr_rpc_options o = {.cluster = "test"};
+    struct ldr_rpc *more[8], *first = rpc;
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(ldr_rpc_create(&o, &more[i]), 0);
+        rpc = more[i];
+        for (int k = 0; k < 20; k++)
+            stamp(k);
+    }
+    for (int i = 0; i < KIT_LOOPS; i++)
+        assert_int_equal(atomic_load(&kit.served_on[i]), 40); /* two connections each */
+    for (int i = 0; i < 8; i++)
+        ldr_rpc_destroy(more[i]);
+    rpc = first;
+}
+
+static void answers_may_come_from_another_thread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct ldr_buf a;
+        struct ldr_check_rep rep;
+        struct ldr_arena arena;
+        ldr_buf_init(&a, NULL, 0);
+        ldr_arena_init(&arena, NULL, 0);
+        assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_CHECK, ldr_slice(NULL, 0), 5000, &a, NULL),
+                         0);
+        assert_int_equal(ldr_check_rep_decode(ldr_buf_slice(&a), &arena, &rep), 0);
+        assert_int_equal(rep.facts, 77);
+        ldr_arena_close(&arena);
+        ldr_buf_close(&a);
+    }
+}
+
+static void another_cluster_is_refused(void **state)
+{
+    struct ldr_err err;
+    struct ldr_buf a;
+    (void)state;
+    ldr_rpc_destroy(rpc);
+    open_rpc("other");
+    ldr_buf_init(&a, NULL, 0);
+    assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_STAMP, ldr_slice(NULL, 0), 5000, &a, &err),
+                     LDR_E_REFUSED);
+    assert_int_equal(kit_stats(&kit).refused, 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_call_has_its_answer),
+        T(failures_are_told),
+        T(answers_may_come_in_any_order),
+        T(the_first_of_two_is_enough),
+        T(long_payloads_arrive_whole),
+        T(many_threads_call_at_once),
+        cmocka_unit_test_setup_teardown(loops_share_connections, setup_loops, teardown),
+        cmocka_unit_test_setup_teardown(answers_may_come_from_another_thread, setup_loops, teardown),
+        T(another_cluster_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
