@@ -1,0 +1,414 @@
+/* What the other side may do wrong: break, keep silent, send garbage, send half, never read. Nobody else
+ * notices, memory and time stay bounded, and every call ends once. */
+#include "unit/rpc/data_kit.h"
+
+static struct kit kit;
+static struct ldr_rpc *rpc;
+
+static int open_all(const struct ldr_data_limits *limits)
+{
+    struct ldr_rpc_options o = {.cluster = "test"};
+    kit_open(&kit, 1, 0, limits);
+    return ldr_rpc_create(&o, &rpc);
+}
+static int setup(void **state)
+{
+    (void)state;
+    return open_all(NULL);
+}
+static int setup_short(void **state)
+{
+    (void)state;
+    return open_all(
+        &(struct ldr_data_limits){.hello_ms = 500, .half_ms = 500, .idle_ms = 1500, .connections = 250});
+}
+static int setup_small(void **state)
+{
+    (void)state;
+    return open_all(&(struct ldr_data_limits){.outstanding = 8,
+                                              .unsent_bytes = 1 << 20,
+                                              .partial_bytes = 1 << 20,
+                                              .frame_bytes = 8 << 20,
+                                              .stall_ms = 1000});
+}
+static int teardown(void **state)
+{
+    (void)state;
+    ldr_rpc_destroy(rpc);
+    kit_close(&kit);
+    return 0;
+}
+
+static int call(const char *address, uint32_t timeout_ms, struct ldr_err *err)
+{
+    struct ldr_buf q, a;
+    ldr_buf_init(&a, NULL, 0);
+    int rc = ldr_rpc_call(rpc, address, LDR_MSG_STAMP, kit_stamp(&q, 1), timeout_ms, &a, err);
+    ldr_buf_close(&q);
+    ldr_buf_close(&a);
+    return rc;
+}
+static void still_serves(void)
+{
+    struct ldr_err err = {0};
+    if (call(kit.address, 5000, &err))
+        fail_msg("%s", err.message);
+}
+
+static void a_server_that_never_answers(void **state)
+{
+    struct ldr_buf a;
+    struct ldr_err err;
+    uint8_t never = 0;
+    (void)state;
+    ldr_buf_init(&a, NULL, 0);
+    uint64_t from = kit_ms();
+    assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_STATUS, ldr_slice(&never, 1), 300, &a, &err),
+                     LDR_E_TIMEOUT);
+    assert_true(err.in_doubt);
+    assert_true(kit_ms() - from >= 300 && kit_ms() - from < 10000);
+    /* its answer, too late, ends nobody else's call */
+    pthread_mutex_lock(&kit.mutex);
+    assert_int_equal(kit.n_held, 1);
+    struct ldr_reply *r = kit.held[0];
+    kit.n_held = 0;
+    pthread_mutex_unlock(&kit.mutex);
+    r->send(r, 0, ldr_slice_str("late"));
+    for (int i = 0; i < 20; i++)
+        still_serves();
+}
+
+/* A server of a few lines: greets, reads requests, and does what the test says. */
+struct fake {
+    int listener, port;
+    char address[64];
+    int reads; /* so many bytes after HELLO, then it closes */
+    bool greets;
+};
+static void *fake_main(void *arg)
+{
+    struct fake *f = arg;
+    uint8_t bytes[4096];
+    struct ldr_buf b;
+    int fd = accept(f->listener, NULL, NULL);
+    if (fd < 0)
+        return NULL;
+    assert_true(raw_read(fd, bytes, 4, 5000));
+    assert_true(raw_read(fd, bytes + 4, ldr_get_le32(bytes), 5000));
+    if (f->greets) {
+        struct ldr_hello_rep rep = {.proto = LDR_PROTO};
+        ldr_buf_init(&b, NULL, 0);
+        uint8_t head[LDR_FRAME_HEAD];
+        assert_int_equal(ldr_hello_rep_encode(&rep, &b), 0);
+        struct ldr_frame h = {LDR_MSG_HELLO, LDR_FRAME_ANSWER, 0, 0, ldr_buf_slice(&b)};
+        ldr_put_le32(head, (uint32_t)(LDR_FRAME_HEAD_BARE + b.n));
+        ldr_frame_put(head + 4, &h);
+        raw_send(fd, head, sizeof head);
+        raw_send(fd, b.p, b.n);
+        ldr_buf_close(&b);
+        assert_true(raw_read(fd, bytes, (size_t)f->reads, 5000));
+    }
+    close(fd);
+    return NULL;
+}
+static void fake_open(struct fake *f, pthread_t *t)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t n = sizeof a;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    f->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(f->listener, 8), 0);
+    assert_int_equal(getsockname(f->listener, (struct sockaddr *)&a, &n), 0);
+    f->port = ntohs(a.sin_port);
+    snprintf(f->address, sizeof f->address, "127.0.0.1:%d", f->port);
+    assert_int_equal(pthread_create(t, NULL, fake_main, f), 0);
+}
+
+static void a_connection_that_breaks(void **state)
+{
+    static const struct fake how[] = {
+        {.greets = true, .reads = LDR_FRAME_HEAD + 8}, /* has the whole request */
+        {.greets = true, .reads = 3},                  /* cannot say what it has */
+        {.greets = false},                             /* never got as far as a request */
+    };
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct fake f = how[i];
+        struct ldr_err err = {0};
+        pthread_t t;
+        fake_open(&f, &t);
+        assert_int_equal(call(f.address, 5000, &err), LDR_E_UNAVAILABLE);
+        assert_int_equal(err.in_doubt, f.greets);
+        pthread_join(t, NULL);
+        close(f.listener);
+    }
+    still_serves();
+}
+
+static void a_server_that_comes_back(void **state)
+{
+    struct ldr_err err = {0};
+    int port = kit.port;
+    (void)state;
+    still_serves();
+    kit_close(&kit);
+    assert_int_equal(call(kit.address, 2000, &err), LDR_E_UNAVAILABLE);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(call(kit.address, 2000, &err), LDR_E_UNAVAILABLE);
+    assert_false(err.in_doubt);
+    kit_open(&kit, 1, port, NULL);
+    uint64_t from = kit_ms();
+    int rc, tries = 0;
+    do {
+        rc = call(kit.address, 2000, &err);
+        tries++;
+    } while (rc == LDR_E_UNAVAILABLE && kit_ms() - from < 10000);
+    assert_int_equal(rc, 0);
+    /* in the time of a back-off nothing is tried: calls fail at once */
+    assert_int_equal(kit_stats(&kit).accepted, 1);
+}
+
+static void garbage_closes_only_its_own_connection(void **state)
+{
+    uint8_t bytes[256];
+    struct ldr_slice nothing = {0};
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        int fd = raw_connect(kit.port);
+        uint64_t r = (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15);
+        switch (i % 6) {
+        case 0: /* anything */
+            for (size_t k = 0; k < sizeof bytes; k++)
+                bytes[k] = (uint8_t)((r = r * 6364136223846793005u + 1442695040888963407u) >> 56);
+            raw_send(fd, bytes, sizeof bytes);
+            break;
+        case 1: /* a length too short, then too long */
+            ldr_put_le32(bytes, i % 12 == 1 ? 19 : 0xffffffff);
+            raw_send(fd, bytes, 4);
+            break;
+        case 2: /* within the maximum, but not before HELLO */
+            ldr_put_le32(bytes, 1u << 20);
+            raw_send(fd, bytes, 4);
+            break;
+        case 3: /* no HELLO first */
+            raw_frame(fd, LDR_MSG_STAMP, 1, nothing, 0);
+            break;
+        case 4: /* a wrong sum */
+            raw_hello(fd);
+            memset(bytes, 0, sizeof bytes);
+            ldr_put_le32(bytes, 28);
+            ldr_put_le16(bytes + 4, LDR_MSG_STAMP);
+            raw_send(fd, bytes, 32);
+            break;
+        default: /* HELLO of another protocol */
+            ldr_put_le16(bytes, 99);
+            raw_frame(fd, LDR_MSG_HELLO, 0, ldr_slice(bytes, 40), 0);
+            break;
+        }
+        if (i % 6 == 0)
+            shutdown(fd, SHUT_WR); /* its length may have been a fair one */
+        if (!raw_ends(fd, 8000))
+            fail_msg("case %d: left open", i % 6);
+        close(fd);
+        still_serves();
+    }
+}
+
+static void a_frame_over_the_maximum(void **state)
+{
+    uint8_t head[4];
+    (void)state;
+    int fd = raw_connect(kit.port);
+    raw_hello(fd);
+    ldr_put_le32(head, 8 << 20);
+    raw_send(fd, head, 4);
+    assert_true(raw_ends(fd, 5000));
+    close(fd);
+    still_serves();
+}
+
+static void a_half_frame_gets_memory_only_for_what_came(void **state)
+{
+    enum { N = 40 };
+    static uint8_t bytes[100000];
+    int fds[N];
+    (void)state;
+    /* 40 connections each say "7 MiB" and send 100 kB: over the megabyte for all of them, the later ones go
+     */
+    int closed = 0;
+    for (int i = 0; i < N; i++) {
+        fds[i] = raw_connect(kit.port);
+        raw_hello(fds[i]);
+        ldr_put_le32(bytes, 7 << 20);
+        raw_send(fds[i], bytes, sizeof bytes);
+    }
+    for (int i = 0; i < N; i++)
+        closed += raw_ends(fds[i], i == 0 ? 500 : 20);
+    assert_true(closed >= N - 12 && closed < N);
+    still_serves();
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+}
+
+static void silent_and_half_connections_are_closed(void **state)
+{
+    enum { N = 200 };
+    int fds[N];
+    struct ldr_buf q;
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        fds[i] = raw_connect(kit.port);
+        if (i % 4 == 1)
+            raw_send(fds[i], "\x20", 1); /* half a length */
+        if (i % 4 == 2) {
+            raw_hello(fds[i]);
+            raw_frame(fds[i], LDR_MSG_STAMP, 1, kit_stamp(&q, 1), 25); /* half a request */
+            ldr_buf_close(&q);
+        }
+        if (i % 4 == 3)
+            raw_hello(fds[i]); /* then silent */
+        if (i % 10 == 0)
+            still_serves();
+    }
+    uint64_t from = kit_ms();
+    for (int i = 0; i < N; i++) {
+        if (!raw_ends(fds[i], 10000))
+            fail_msg("connection %d left open", i);
+        close(fds[i]);
+    }
+    assert_true(kit_ms() - from < 10000);
+    still_serves();
+    assert_true(kit_stats(&kit).connections <= 2);
+}
+
+static void connections_have_a_maximum(void **state)
+{
+    enum { N = 300 };
+    int fds[N], open = 0;
+    (void)state;
+    still_serves(); /* one is ours */
+    for (int i = 0; i < N; i++)
+        fds[i] = raw_connect(kit.port);
+    for (int i = 0; i < N; i++) {
+        struct pollfd p = {fds[i], POLLIN, 0};
+        open += poll(&p, 1, i == 0 ? 200 : 0) == 0;
+    }
+    assert_int_equal(open, 249);
+    still_serves();
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+}
+
+/* One that asks for a hundred answers of a megabyte and reads none of them. */
+static int greedy(int n)
+{
+    struct ldr_buf q;
+    int fd = raw_connect(kit.port);
+    raw_hello(fd);
+    for (int i = 0; i < n; i++) {
+        raw_frame(fd, LDR_MSG_COPY_READ, (uint64_t)i, kit_read(&q, 1 << 20), 0);
+        ldr_buf_close(&q);
+    }
+    return fd;
+}
+
+static void a_slow_reader_is_not_read_from(void **state)
+{
+    enum { N = 100 };
+    struct ldr_buf b;
+    (void)state;
+    ldr_buf_init(&b, NULL, 0);
+    int fd = greedy(N);
+    still_serves();
+    usleep(200000); /* time to do wrong: what is wrong shows in the count, what is right does not wait */
+    assert_true(kit_stats(&kit).frames_out < 30);
+    for (int i = 0; i < N; i++) /* it reads at last: everything is there */
+        assert_int_equal(raw_answer(fd, &b), 0);
+    ldr_buf_close(&b);
+    close(fd);
+}
+
+static void a_reader_that_never_reads_is_closed(void **state)
+{
+    (void)state;
+    int fd = greedy(100);
+    uint64_t from = kit_ms();
+    while (kit_stats(&kit).connections > 0 && kit_ms() - from < 10000)
+        usleep(10000);
+    assert_int_equal(kit_stats(&kit).connections, 0);
+    close(fd);
+    still_serves();
+}
+
+static void requests_unanswered_stop_the_reading(void **state)
+{
+    enum { N = 50 };
+    uint8_t never = 0;
+    struct ldr_buf b;
+    (void)state;
+    ldr_buf_init(&b, NULL, 0);
+    int fd = raw_connect(kit.port);
+    raw_hello(fd);
+    for (int i = 0; i < N; i++)
+        raw_frame(fd, LDR_MSG_STATUS, (uint64_t)i, ldr_slice(&never, 1), 0);
+    still_serves();
+    usleep(100000);
+    int answered = 0;
+    while (answered < N) { /* each round answers what is held; at most 8 of them */
+        struct ldr_reply *held[KIT_HELD];
+        pthread_mutex_lock(&kit.mutex);
+        size_t n = kit.n_held;
+        memcpy(held, kit.held, n * sizeof held[0]);
+        kit.n_held = 0;
+        pthread_mutex_unlock(&kit.mutex);
+        assert_true(n <= 8);
+        for (size_t i = 0; i < n; i++)
+            held[i]->send(held[i], LDR_E_BUSY, ldr_slice(NULL, 0));
+        for (size_t i = 0; i < n; i++, answered++)
+            assert_int_equal(raw_answer(fd, &b), LDR_E_BUSY);
+        if (n == 0)
+            usleep(1000);
+    }
+    ldr_buf_close(&b);
+    close(fd);
+}
+
+static void closing_with_requests_unanswered(void **state)
+{
+    uint8_t never = 0;
+    (void)state;
+    int fd = raw_connect(kit.port);
+    raw_hello(fd);
+    for (int i = 0; i < 5; i++)
+        raw_frame(fd, LDR_MSG_STATUS, (uint64_t)i, ldr_slice(&never, 1), 0);
+    uint64_t from = kit_ms();
+    for (size_t n = 0; n < 5 && kit_ms() - from < 5000; usleep(1000)) {
+        pthread_mutex_lock(&kit.mutex);
+        n = kit.n_held;
+        pthread_mutex_unlock(&kit.mutex);
+    }
+    close(fd);
+    still_serves(); /* the server has seen the connection go, with all five open */
+    /* the fixture answers them and closes */
+}
+
+int main(void)
+{
+#define T(f, s) cmocka_unit_test_setup_teardown(f, s, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_server_that_never_answers, setup),
+        T(a_connection_that_breaks, setup),
+        T(a_server_that_comes_back, setup),
+        T(garbage_closes_only_its_own_connection, setup),
+        T(a_frame_over_the_maximum, setup_small),
+        T(a_half_frame_gets_memory_only_for_what_came, setup_small),
+        T(silent_and_half_connections_are_closed, setup_short),
+        T(connections_have_a_maximum, setup_short),
+        T(a_slow_reader_is_not_read_from, setup_small),
+        T(a_reader_that_never_reads_is_closed, setup_small),
+        T(requests_unanswered_stop_the_reading, setup_small),
+        T(closing_with_requests_unanswered, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
