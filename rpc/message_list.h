@@ -28,82 +28,82 @@
 /* Requests that name a shard carry its epoch in the sender's map (another epoch: LDR_E_STALE and nothing is
  * done) and `defs`, the registry version the sender knows (a receiver that knows less catches up first or
  * answers LDR_E_BUSY). */
-#define LDR_MSG_LIST(X)                                                                                     \
-    /* ---- data plane, 1..63 ---- */                                                                       \
-    X(HELLO, hello, 1, F(u16, proto) F(text, cluster) F(u8, role) F(text, name),                            \
-      F(u16, proto) F(u32, node) F(u64, incarnation) F(u64, map_version) F(u64, defs))                      \
-    /* newest (or, flag bit 0, as of t_us) fact of each point, ttl not applied. flag bit 1: strict: the     \
-     * replica must not lag behind token (HLC). Answers in order of groups and points. */                   \
-    X(LOOKUP, lookup, 2,                                                                                    \
-      F(u64, defs) F(u8, flags) F(i64, t_us) F(i64, known_at_us) F(i64, token) LIST(group, groups),         \
-      F(u64, defs) LIST(answer, answers))                                                                   \
-    /* probes in (hash, key, t descending) order; answers hits for probes [0, answered), ask again for the  \
-     * rest */                                                                                              \
-    X(ASOF, asof, 3,                                                                                        \
-      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(i64, ttl_us) LIST(probe, probes),             \
-      F(u32, answered) LIST(hit, hits))                                                                     \
-    /* history in (hash, key, time) order from where `resume` (opaque, "" = start) stands. flags: bit 0     \
-     * ascending, bit 1 only `key` */                                                                       \
-    X(SCAN, scan, 4,                                                                                        \
-      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(u8, flags) F(bytes, key) F(i64, from_us)      \
-          F(i64, to_us) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),                 \
-      F(u8, done) F(bytes, resume) LIST(fact, facts))                                                       \
-    /* from a client: acknowledged when durable on W replicas. token: HLC after it */                       \
-    X(WRITE, write, 5, F(u32, shard) F(u64, epoch) F(u64, defs) LIST(fact, facts),                          \
-      F(u64, facts) F(u64, duplicates) F(u64, erased) F(u64, ties) F(i64, token))                           \
-    X(ERASE, erase, 6, F(u32, shard) F(u64, epoch) F(u64, defs) LIST(tomb, tombs),                          \
-      F(u64, erased) F(i64, token))                                                                         \
-    /* a time of acceptance later than all this node has seen */                                            \
-    X(STAMP, stamp, 7, F(i64, at_least_us), F(i64, stamp_us))                                               \
-    /* from replica to replica: durable here when answered */                                               \
-    X(REPLICATE, replicate, 8,                                                                              \
-      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, from_node) F(i64, hlc_us) LIST(fact, facts)           \
-          LIST(tomb, tombs),                                                                                \
-      F(i64, hlc_us) F(u64, facts) F(u64, duplicates) F(u64, erased) F(u64, ties))                          \
-    /* "your log after my cursor". must_scrub: the log does not reach back that far (or another             \
-     * incarnation). kept_seq: the asker never asks again for what is at or before it. epoch of the answer:                     \
-     * no write that was accepted under an earlier one is still under way. ready: the answerer itself misses                    \
-     * nothing. */                                                                                          \
-    X(PULL, pull, 9,                                                                                        \
-      F(u32, shard) F(u64, epoch) F(u32, from_node) F(u64, incarnation) F(u64, after_seq) F(u64, kept_seq)  \
-          F(u32, max_bytes),                                                                                \
-      F(u64, incarnation) F(u64, epoch) F(u8, ready) F(u8, must_scrub) F(u64, upto_seq) F(u64, head_seq)    \
-          F(i64, hlc_us) F(i64, now_us) LIST(fact, facts) LIST(tomb, tombs))                                \
-    /* order-independent hashes of all facts and tombstones in `buckets` equal parts of the arc */          \
-    X(HASHES, hashes, 10,                                                                                   \
-      F(u32, shard) F(u64, epoch) F(u64, hash_lo) F(u64, hash_hi) F(u32, buckets) F(i64, now_us),           \
-      F(u64, seq) F(u64, incarnation) LIST(hash, hashes))                                                   \
-    /* everything in a hash range, as stored */                                                             \
-    X(RANGE, range, 11,                                                                                     \
-      F(u32, shard) F(u64, epoch) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),       \
-      F(u8, done) F(bytes, resume) LIST(fact, facts) LIST(tomb, tombs))                                     \
-    /* a checkpoint of a shard, file by file */                                                             \
-    X(COPY_BEGIN, copy_begin, 12, F(u32, shard) F(u64, epoch),                                              \
-      F(u64, copy) F(u64, incarnation) F(u64, seq) LIST(file, files))                                       \
-    X(COPY_READ, copy_read, 13, F(u64, copy) F(u32, file) F(u64, offset) F(u32, length),                    \
-      F(u64, check) F(bytes, data))                                                                         \
-    X(COPY_END, copy_end, 14, F(u64, copy), F(u8, ok))                                                      \
-    X(REPLICAS, replicas, 15, F(u8, detail), F(u32, node) F(i64, hlc_us) LIST(replica, replicas))           \
-    X(CHECK, check, 16, F(u32, shard) F(u64, epoch) F(u8, repair),                                          \
-      F(u64, facts) F(u64, entities) F(u64, latest) F(u64, tombs) F(u64, bad_rows) F(u64, latest_wrong)     \
-          F(u64, repaired) LIST(line, problems))                                                            \
-    X(COMPACT, compact, 17, F(u32, shard) F(u64, epoch), F(u8, ok))                                         \
-    X(SCRUB, scrub, 18, F(u32, shard) F(u64, epoch), F(u64, differing_buckets) F(u64, fetched))             \
-    /* ---- control plane, 64..127 ---- */                                                                  \
-    /* map and definitions, when newer than what the asker has ("" = not newer). strict: as of now, by Raft \
-     */                                                                                                     \
-    X(STATE, state, 64, F(u64, have_map) F(u64, have_defs) F(u8, strict),                                   \
-      F(u64, map_version) F(bytes, map) F(u64, defs_version) F(bytes, defs) F(text, leader) F(i64, now_us)) \
-    /* a command of the coordinators' state machine (coordinator/state.h). The same client and seq run once \
-     */                                                                                                     \
-    X(COMMAND, command, 65, F(u64, client) F(u64, seq) F(bytes, command),                                   \
-      F(u64, map_version) F(u64, defs_version) F(u64, result) F(bytes, events))                             \
-    X(HEARTBEAT, heartbeat, 66,                                                                             \
-      F(u32, node) F(u64, incarnation) F(i64, hlc_us) F(u64, disk_used) F(u64, disk_free)                   \
-          F(u64, map_version) F(u64, defs_version) LIST(replica, replicas),                                 \
-      F(u64, map_version) F(u64, defs_version) F(i64, now_us))                                              \
-    /* one JSON document about the cluster, for people's tools */                                           \
-    X(STATUS, status, 67, F(u8, detail), F(bytes, json))                                                    \
-    /* op: 1 add, 2 remove, 3 transfer leadership */                                                        \
+#define LDR_MSG_LIST(X)                                                                                      \
+    /* ---- data plane, 1..63 ---- */                                                                        \
+    X(HELLO, hello, 1, F(u16, proto) F(text, cluster) F(u8, role) F(text, name),                             \
+      F(u16, proto) F(u32, node) F(u64, incarnation) F(u64, map_version) F(u64, defs))                       \
+    /* newest (or, flag bit 0, as of t_us) fact of each point, ttl not applied. flag bit 1: strict: the      \
+     * replica must not lag behind token (HLC). Answers in order of groups and points. */                    \
+    X(LOOKUP, lookup, 2,                                                                                     \
+      F(u64, defs) F(u8, flags) F(i64, t_us) F(i64, known_at_us) F(i64, token) LIST(group, groups),          \
+      F(u64, defs) LIST(answer, answers))                                                                    \
+    /* probes in (hash, key, t descending) order; answers hits for probes [0, answered), ask again for the   \
+     * rest */                                                                                               \
+    X(ASOF, asof, 3,                                                                                         \
+      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(i64, ttl_us) LIST(probe, probes),              \
+      F(u32, answered) LIST(hit, hits))                                                                      \
+    /* history in (hash, key, time) order from where `resume` (opaque, "" = start) stands. flags: bit 0      \
+     * ascending, bit 1 only `key` */                                                                        \
+    X(SCAN, scan, 4,                                                                                         \
+      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(u8, flags) F(bytes, key) F(i64, from_us)       \
+          F(i64, to_us) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),                  \
+      F(u8, done) F(bytes, resume) LIST(fact, facts))                                                        \
+    /* from a client: acknowledged when durable on W replicas. token: HLC after it */                        \
+    X(WRITE, write, 5, F(u32, shard) F(u64, epoch) F(u64, defs) LIST(fact, facts),                           \
+      F(u64, facts) F(u64, duplicates) F(u64, erased) F(u64, ties) F(i64, token))                            \
+    X(ERASE, erase, 6, F(u32, shard) F(u64, epoch) F(u64, defs) LIST(tomb, tombs),                           \
+      F(u64, erased) F(i64, token))                                                                          \
+    /* a time of acceptance later than all this node has seen */                                             \
+    X(STAMP, stamp, 7, F(i64, at_least_us), F(i64, stamp_us))                                                \
+    /* from replica to replica: durable here when answered */                                                \
+    X(REPLICATE, replicate, 8,                                                                               \
+      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, from_node) F(i64, hlc_us) LIST(fact, facts)            \
+          LIST(tomb, tombs),                                                                                 \
+      F(i64, hlc_us) F(u64, facts) F(u64, duplicates) F(u64, erased) F(u64, ties))                           \
+    /* "your log after my cursor". must_scrub: the log does not reach back that far (or another              \
+     * incarnation). kept_seq: the asker never asks again for what is at or before it. epoch of the answer:  \
+     * no write that was accepted under an earlier one is still under way. ready: the answerer itself misses \
+     * nothing. */                                                                                           \
+    X(PULL, pull, 9,                                                                                         \
+      F(u32, shard) F(u64, epoch) F(u32, from_node) F(u64, incarnation) F(u64, after_seq) F(u64, kept_seq)   \
+          F(u32, max_bytes),                                                                                 \
+      F(u64, incarnation) F(u64, epoch) F(u8, ready) F(u8, must_scrub) F(u64, upto_seq) F(u64, head_seq)     \
+          F(i64, hlc_us) F(i64, now_us) LIST(fact, facts) LIST(tomb, tombs))                                 \
+    /* order-independent hashes of all facts and tombstones in `buckets` equal parts of the arc */           \
+    X(HASHES, hashes, 10,                                                                                    \
+      F(u32, shard) F(u64, epoch) F(u64, hash_lo) F(u64, hash_hi) F(u32, buckets) F(i64, now_us),            \
+      F(u64, seq) F(u64, incarnation) LIST(hash, hashes))                                                    \
+    /* everything in a hash range, as stored */                                                              \
+    X(RANGE, range, 11,                                                                                      \
+      F(u32, shard) F(u64, epoch) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),        \
+      F(u8, done) F(bytes, resume) LIST(fact, facts) LIST(tomb, tombs))                                      \
+    /* a checkpoint of a shard, file by file */                                                              \
+    X(COPY_BEGIN, copy_begin, 12, F(u32, shard) F(u64, epoch),                                               \
+      F(u64, copy) F(u64, incarnation) F(u64, seq) LIST(file, files))                                        \
+    X(COPY_READ, copy_read, 13, F(u64, copy) F(u32, file) F(u64, offset) F(u32, length),                     \
+      F(u64, check) F(bytes, data))                                                                          \
+    X(COPY_END, copy_end, 14, F(u64, copy), F(u8, ok))                                                       \
+    X(REPLICAS, replicas, 15, F(u8, detail), F(u32, node) F(i64, hlc_us) LIST(replica, replicas))            \
+    X(CHECK, check, 16, F(u32, shard) F(u64, epoch) F(u8, repair),                                           \
+      F(u64, facts) F(u64, entities) F(u64, latest) F(u64, tombs) F(u64, bad_rows) F(u64, latest_wrong)      \
+          F(u64, repaired) LIST(line, problems))                                                             \
+    X(COMPACT, compact, 17, F(u32, shard) F(u64, epoch), F(u8, ok))                                          \
+    X(SCRUB, scrub, 18, F(u32, shard) F(u64, epoch), F(u64, differing_buckets) F(u64, fetched))              \
+    /* ---- control plane, 64..127 ---- */                                                                   \
+    /* map and definitions, when newer than what the asker has ("" = not newer). strict: as of now, by Raft  \
+     */                                                                                                      \
+    X(STATE, state, 64, F(u64, have_map) F(u64, have_defs) F(u8, strict),                                    \
+      F(u64, map_version) F(bytes, map) F(u64, defs_version) F(bytes, defs) F(text, leader) F(i64, now_us))  \
+    /* a command of the coordinators' state machine (coordinator/state.h). The same client and seq run once  \
+     */                                                                                                      \
+    X(COMMAND, command, 65, F(u64, client) F(u64, seq) F(bytes, command),                                    \
+      F(u64, map_version) F(u64, defs_version) F(u64, result) F(bytes, events))                              \
+    X(HEARTBEAT, heartbeat, 66,                                                                              \
+      F(u32, node) F(u64, incarnation) F(i64, hlc_us) F(u64, disk_used) F(u64, disk_free)                    \
+          F(u64, map_version) F(u64, defs_version) LIST(replica, replicas),                                  \
+      F(u64, map_version) F(u64, defs_version) F(i64, now_us))                                               \
+    /* one JSON document about the cluster, for people's tools */                                            \
+    X(STATUS, status, 67, F(u8, detail), F(bytes, json))                                                     \
+    /* op: 1 add, 2 remove, 3 transfer leadership */                                                         \
     X(MEMBER, member, 68, F(u8, op) F(u64, id) F(text, address), F(u8, ok))
 #endif

@@ -392,22 +392,3 @@ void conn_close(struct conn *c)
     c->broken(c);
     uv_close((uv_handle_t *)&c->tcp, conn_gone);
 }
-
-int address_split(const char *address, char *host, size_t host_size, char *port, size_t port_size)
-{
-    const char *colon = strrchr(address, ':');
-    if (!colon || colon == address || !colon[1])
-        return LDR_E_INVALID;
-    const char *from = address, *to = colon;
-    if (*from == '[' && to[-1] == ']') {
-        from++;
-        to--;
-    }
-    size_t h = (size_t)(to - from), n = strlen(colon + 1);
-    if (h == 0 || h >= host_size || n >= port_size)
-        return LDR_E_INVALID;
-    memcpy(host, from, h);
-    host[h] = 0;
-    memcpy(port, colon + 1, n + 1);
-    return 0;
-}

@@ -70,4 +70,7 @@ static inline uint64_t wire_now_ms(const struct wire *w)
 }
 /* "host:port" apart. */
 int address_split(const char *address, char *host, size_t host_size, char *port, size_t port_size);
+int address_resolve(const char *address, struct sockaddr_storage *out,
+                    struct ldr_err *err); /* waits for it */
+int address_port(const uv_tcp_t *h);
 #endif

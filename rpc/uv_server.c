@@ -1,7 +1,6 @@
 /* The serving side: one listener, connections handed out to the loops in turn, HELLO first, then requests
  * until too many are unanswered or too many answers are not taken. */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "rpc/rpc.h"
@@ -423,35 +422,6 @@ static void shard_open(struct ldr_job *j)
     sh->wire.gone = wire_gone;
 }
 
-static int resolve(const char *address, struct sockaddr_storage *out, struct ldr_err *err)
-{
-    char host[256], port[16];
-    if (address_split(address, host, sizeof host, port, sizeof port))
-        return ldr_fail(err, LDR_E_INVALID, "\"%s\" is not host:port", address);
-    uv_loop_t temp;
-    uv_getaddrinfo_t req;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    if (uv_loop_init(&temp))
-        return ldr_fail(err, LDR_E_IO, "no loop to resolve \"%s\" on", host);
-    int rc = uv_getaddrinfo(&temp, &req, NULL, host, port, &hints);
-    if (rc == 0) {
-        memcpy(out, req.addrinfo->ai_addr, req.addrinfo->ai_addrlen);
-        uv_freeaddrinfo(req.addrinfo);
-    }
-    uv_loop_close(&temp);
-    return rc ? ldr_fail(err, LDR_E_INVALID, "\"%s\": %s", address, uv_strerror(rc)) : 0;
-}
-
-static int port_of(const uv_tcp_t *h)
-{
-    struct sockaddr_storage a;
-    int n = sizeof a;
-    if (uv_tcp_getsockname(h, (struct sockaddr *)&a, &n))
-        return 0;
-    return a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port)
-                                   : ntohs(((struct sockaddr_in *)&a)->sin_port);
-}
-
 static void never_listened(uv_handle_t *h)
 {
     ldr_release(NULL, h->data);
@@ -465,7 +435,7 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     const char *cluster = o->cluster ? o->cluster : "";
     if (strlen(cluster) > LDR_NAME_MAX)
         return ldr_fail(err, LDR_E_TOO_BIG, "the name of the cluster is longer than %d bytes", LDR_NAME_MAX);
-    int rc = resolve(o->listen, &address, err);
+    int rc = address_resolve(o->listen, &address, err);
     if (rc)
         return rc;
     struct ldr_data_server *s = ldr_calloc(NULL, 1, sizeof *s + o->n_loops * sizeof s->shards[0]);
@@ -487,7 +457,7 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
         uv_close((uv_handle_t *)&s->listener, never_listened);
         return ldr_fail(err, LDR_E_IO, "cannot listen on %s: %s", o->listen, uv_strerror(rc));
     }
-    s->port = port_of(&s->listener);
+    s->port = address_port(&s->listener);
     for (size_t i = 0; i < o->n_loops; i++) {
         struct shard *sh = &s->shards[i];
         sh->server = s;
