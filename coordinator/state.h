@@ -34,7 +34,8 @@ struct ldr_state_result {
     char message[512];       /* of a failure */
 };
 /* Runs one encoded envelope. 0: it ran, see out->code. LDR_E_CORRUPT or LDR_E_FORMAT: not an envelope,
- * LDR_E_NOMEM: nothing was changed; whoever replicates must stop then, or it would differ from its peers. */
+ * nothing was changed. LDR_E_NOMEM: the state is good for destroying only. Whoever replicates must stop at
+ * any of these, or it would differ from its peers. */
 int ldr_state_step(struct ldr_state *s, struct ldr_slice envelope, struct ldr_state_result *out);
 
 /* The whole state. Equal states, equal bytes, equal hash. */

@@ -86,6 +86,9 @@ int ldr_map_copy(struct ldr_map *to, const struct ldr_heap *heap, const struct l
 /* Whether all that is said above holds: 0, or LDR_E_INVALID with *why (static text; may be NULL). */
 int ldr_map_validate(const struct ldr_map *m, const char **why);
 
+/* For whoever builds one: makes by_id anew after shards were set. LDR_E_NOMEM: it is as it was. */
+int ldr_map_index(struct ldr_map *m);
+
 /* Bytes (docs/format.md): a format version first, a checksum last. Equal maps, equal bytes. */
 int ldr_map_encode(const struct ldr_map *m, struct ldr_buf *out);
 /* All of `bytes`. LDR_E_CORRUPT (also what is not valid), LDR_E_FORMAT (newer), LDR_E_NOMEM; *m then needs no

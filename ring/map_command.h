@@ -30,7 +30,7 @@ struct ldr_map_command { /* fields that a kind does not name are 0 */
     struct ldr_slice cluster, address, zone;
     uint32_t shards, replicas, write_quorum, wait_nodes; /* wait_nodes 0 = replicas */
     uint64_t incarnation;
-    uint32_t node, weight; /* weight 0 in NODE_JOIN = 100 */
+    uint32_t node, weight; /* weight 0 in NODE_JOIN: as it is, 100 for a new node */
     uint8_t node_state;
     uint32_t shard, other, from, to;
     uint64_t move, at;

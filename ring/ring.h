@@ -51,4 +51,5 @@ int ldr_ring_decode(struct ldr_ring *r, const struct ldr_heap *heap, struct ldr_
 
 #include "ring/map.h"         /* the map of a cluster */
 #include "ring/map_command.h" /* what can be asked of its coordinators */
+#include "ring/place.h"       /* where replicas belong */
 #endif
