@@ -1,0 +1,290 @@
+#include <stdlib.h>
+
+#include "coordinator/leader_parts.h"
+
+#define SECOND_US  1000000
+#define PLAN_MOVES 256 /* looked at when some may have to wait */
+
+int ldr_leader_create(const struct ldr_leader_opts *o, uint64_t mono_us, struct ldr_leader **out)
+{
+    struct ldr_leader *l = ldr_calloc(o->heap, 1, sizeof *l);
+    if (!l)
+        return LDR_E_NOMEM;
+    l->o = *o;
+    l->o.down_after_us = o->down_after_us ? o->down_after_us : 5 * SECOND_US;
+    l->o.abort_after_us = o->abort_after_us ? o->abort_after_us : 60 * SECOND_US;
+    l->o.moves_a_node = o->moves_a_node ? o->moves_a_node : 2;
+    l->begin_us = mono_us;
+    *out = l;
+    return 0;
+}
+
+void ldr_leader_begin(struct ldr_leader *l, uint64_t mono_us)
+{
+    for (uint32_t i = 0; i < l->nnodes; i++)
+        ldr_release(l->o.heap, l->nodes[i].reports);
+    ldr_release(l->o.heap, l->nodes);
+    l->nodes = NULL;
+    l->nnodes = 0;
+    l->begin_us = mono_us;
+}
+
+void ldr_leader_destroy(struct ldr_leader *l)
+{
+    if (!l)
+        return;
+    ldr_leader_begin(l, 0);
+    ldr_release(l->o.heap, l);
+}
+
+static uint32_t place_of(const struct ldr_leader *l, uint32_t node)
+{
+    uint32_t lo = 0, hi = l->nnodes;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (l->nodes[mid].node < node)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+const struct ldr_watched *ldr_leader_watched(const struct ldr_leader *l, uint32_t node)
+{
+    uint32_t i = place_of(l, node);
+    return i < l->nnodes && l->nodes[i].node == node ? &l->nodes[i] : NULL;
+}
+
+static int by_shard(const void *a, const void *b)
+{
+    const struct ldr_report *x = a, *y = b;
+    return (x->shard > y->shard) - (x->shard < y->shard);
+}
+
+const struct ldr_report *ldr_leader_report(const struct ldr_leader *l, uint32_t node, uint32_t shard)
+{
+    const struct ldr_watched *w = ldr_leader_watched(l, node);
+    struct ldr_report key = {.shard = shard};
+    return w && w->nreports ? bsearch(&key, w->reports, w->nreports, sizeof key, by_shard) : NULL;
+}
+
+static struct ldr_report report_of(const struct ldr_msg_replica *r)
+{
+    struct ldr_report x = {.shard = r->shard,
+                           .state = r->state,
+                           .epoch = r->epoch,
+                           .facts = r->facts,
+                           .bytes = r->bytes,
+                           .moved_bytes = r->moved_bytes,
+                           .move_bytes_total = r->move_bytes_total};
+    for (uint32_t i = 0; i < r->n_lags; i++)
+        x.lag_facts = r->lags[i].facts > x.lag_facts ? r->lags[i].facts : x.lag_facts;
+    return x;
+}
+
+/* The place of a node among the watched ones, made when it is new. NULL: no memory. */
+static struct ldr_watched *watch(struct ldr_leader *l, uint32_t node)
+{
+    uint32_t at = place_of(l, node);
+    if (at < l->nnodes && l->nodes[at].node == node)
+        return &l->nodes[at];
+    struct ldr_watched *p = ldr_resize(l->o.heap, l->nodes, (l->nnodes + 1) * sizeof *p);
+    if (!p)
+        return NULL;
+    l->nodes = p;
+    memmove(&p[at + 1], &p[at], (l->nnodes - at) * sizeof *p);
+    p[at] = (struct ldr_watched){.node = node};
+    l->nnodes++;
+    return &p[at];
+}
+
+int ldr_leader_heartbeat(struct ldr_leader *l, const struct ldr_map *map, const struct ldr_heartbeat_req *h,
+                         uint64_t mono_us)
+{
+    const struct ldr_map_node *n = ldr_map_node(map, h->node);
+    if (!n || n->incarnation != h->incarnation)
+        return LDR_E_NOT_FOUND;
+    if (n->state == LDR_NODE_REMOVED)
+        return LDR_E_REFUSED;
+    if (h->n_replicas > LDR_MAP_SHARDS_MAX)
+        return LDR_E_TOO_BIG;
+    struct ldr_report *reports = ldr_calloc(l->o.heap, h->n_replicas, sizeof *reports);
+    struct ldr_watched *w = reports ? watch(l, h->node) : NULL;
+    if (!w) {
+        ldr_release(l->o.heap, reports);
+        return LDR_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < h->n_replicas; i++)
+        reports[i] = report_of(&h->replicas[i]);
+    if (h->n_replicas)
+        qsort(reports, h->n_replicas, sizeof *reports, by_shard);
+    ldr_release(l->o.heap, w->reports);
+    *w = (struct ldr_watched){h->node, mono_us, h->disk_used, h->disk_free, reports, h->n_replicas};
+    return 0;
+}
+
+/* ---- What is due ---- */
+
+struct due {
+    struct ldr_leader *l;
+    const struct ldr_map *map;
+    uint64_t mono_us;
+    struct ldr_map_command *out;
+    uint32_t n, max;
+};
+
+static void yield_command(struct due *d, struct ldr_map_command c)
+{
+    if (d->n < d->max)
+        d->out[d->n++] = c;
+}
+
+static uint64_t silent_us(const struct due *d, uint32_t node)
+{
+    const struct ldr_watched *w = ldr_leader_watched(d->l, node);
+    uint64_t since = w ? w->seen_us : d->l->begin_us;
+    return d->mono_us > since ? d->mono_us - since : 0;
+}
+
+static void liveness(struct due *d)
+{
+    const struct ldr_leader_opts *o = &d->l->o;
+    for (uint32_t i = 0; i < d->map->nnodes; i++) {
+        const struct ldr_map_node *n = &d->map->nodes[i];
+        uint64_t silent = silent_us(d, n->id);
+        struct ldr_map_command c = {.kind = LDR_CMD_NODE_STATE, .node = n->id};
+        if (n->state == LDR_NODE_REMOVED)
+            continue;
+        if (n->state != LDR_NODE_DOWN && silent > o->down_after_us)
+            c.node_state = LDR_NODE_DOWN;
+        else if (n->state == LDR_NODE_DOWN && ldr_leader_watched(d->l, n->id) && silent <= o->down_after_us)
+            c.node_state = LDR_NODE_UP;
+        else if (n->state == LDR_NODE_DOWN && !n->draining && o->replace_after_us &&
+                 silent > o->replace_after_us)
+            c.node_state = LDR_NODE_DRAINING;
+        if (c.node_state)
+            yield_command(d, c);
+    }
+}
+
+/* Whether every replica that lives, and a write quorum of them, has done at home what the map asked for. */
+static bool all_done(const struct due *d, uint32_t shard)
+{
+    const struct ldr_map_shard *s = ldr_map_shard(d->map, shard);
+    uint32_t done = 0;
+    for (uint32_t i = 0; i < s->nreplicas; i++) {
+        const struct ldr_report *r = ldr_leader_report(d->l, s->replicas[i].node, shard);
+        if (ldr_map_node(d->map, s->replicas[i].node)->state == LDR_NODE_DOWN)
+            continue;
+        if (!r || r->epoch != s->epoch || r->state == LDR_REPLICA_WORKING)
+            return false;
+        done++;
+    }
+    return done >= d->map->write_quorum;
+}
+
+static void advance(struct due *d)
+{
+    for (uint32_t i = 0; i < d->map->nmoves; i++) {
+        const struct ldr_map_move *v = &d->map->moves[i];
+        struct ldr_map_command c = {.move = v->id, .step = LDR_MOVE_DONE};
+        if (v->kind == LDR_MOVE_REPLICA) {
+            const struct ldr_report *r = ldr_leader_report(d->l, v->to, v->shard);
+            if (r && r->state == LDR_REPLICA_CAUGHT_UP && r->epoch == ldr_map_shard(d->map, v->shard)->epoch)
+                c.kind = LDR_CMD_MOVE_ADVANCE;
+            else if (silent_us(d, v->to) > d->l->o.abort_after_us)
+                c.kind = LDR_CMD_MOVE_ABORT;
+        } else if (all_done(d, v->shard) && (v->kind == LDR_MOVE_MERGE || all_done(d, v->other))) {
+            c.kind = LDR_CMD_MOVE_ADVANCE;
+        }
+        if (c.kind)
+            yield_command(d, c);
+    }
+}
+
+/* Of each shard, by position: the largest report. NULL when nobody reported anything, or no memory (*rc). */
+static uint64_t *sizes_of(const struct ldr_leader *l, const struct ldr_map *map, int *rc)
+{
+    uint64_t *sizes = ldr_calloc(l->o.heap, map->nshards, sizeof *sizes), any = 0;
+    *rc = sizes ? 0 : LDR_E_NOMEM;
+    for (uint32_t i = 0; sizes && i < map->nshards; i++) {
+        const struct ldr_map_shard *s = &map->shards[i];
+        for (uint32_t k = 0; k < s->nreplicas; k++) {
+            const struct ldr_report *r = ldr_leader_report(l, s->replicas[k].node, s->id);
+            if (r && r->bytes > sizes[i])
+                sizes[i] = r->bytes < UINT32_MAX * (uint64_t)UINT16_MAX ? r->bytes
+                                                                        : UINT32_MAX * (uint64_t)UINT16_MAX;
+        }
+        any |= sizes[i];
+    }
+    if (sizes && !any) {
+        ldr_release(l->o.heap, sizes);
+        return NULL;
+    }
+    return sizes;
+}
+
+static int plan(const struct ldr_leader *l, const struct ldr_map *map, bool balance,
+                struct ldr_place_move *out, uint32_t max, uint32_t *n)
+{
+    int rc;
+    *n = 0;
+    if (!map->nshards || map->wait_nodes)
+        return 0;
+    uint64_t *sizes = sizes_of(l, map, &rc);
+    if (rc)
+        return rc;
+    struct ldr_place_wish wish = {.sizes = sizes, .balance = balance, .max_moves = max};
+    rc = ldr_place_plan(map, &wish, out, n);
+    ldr_release(l->o.heap, sizes);
+    return rc;
+}
+
+int ldr_leader_plan(struct ldr_leader *l, const struct ldr_map *map, struct ldr_place_move *out, uint32_t max,
+                    uint32_t *n)
+{
+    return plan(l, map, true, out, max, n);
+}
+
+/* Moves under way, and yielded just now, that load a node. */
+static uint32_t moves_on(const struct due *d, uint32_t node)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->map->nmoves; i++)
+        n += d->map->moves[i].from == node || d->map->moves[i].to == node;
+    for (uint32_t i = 0; i < d->n; i++)
+        n += d->out[i].kind == LDR_CMD_MOVE_START && (d->out[i].from == node || d->out[i].to == node);
+    return n;
+}
+
+static int start_moves(struct due *d)
+{
+    struct ldr_place_move *moves = ldr_calloc(d->l->o.heap, PLAN_MOVES, sizeof *moves);
+    uint32_t n, most = d->l->o.moves_a_node;
+    if (!moves)
+        return LDR_E_NOMEM;
+    int rc = plan(d->l, d->map, d->map->rebalance, moves, PLAN_MOVES, &n);
+    for (uint32_t i = 0; !rc && i < n; i++) {
+        const struct ldr_place_move *v = &moves[i];
+        if (moves_on(d, v->to) < most && (!v->from || moves_on(d, v->from) < most))
+            yield_command(d,
+                          (struct ldr_map_command){
+                              .kind = LDR_CMD_MOVE_START, .shard = v->shard, .from = v->from, .to = v->to});
+    }
+    if (!rc && !n && d->map->rebalance && !d->map->nmoves)
+        yield_command(d, (struct ldr_map_command){.kind = LDR_CMD_REBALANCE, .on = false});
+    ldr_release(d->l->o.heap, moves);
+    return rc;
+}
+
+int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mono_us,
+                    struct ldr_map_command *out, uint32_t max, uint32_t *n)
+{
+    struct due d = {l, map, mono_us, out, 0, max};
+    liveness(&d);
+    advance(&d);
+    int rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */
+    *n = rc ? 0 : d.n;
+    return rc;
+}
