@@ -1,0 +1,56 @@
+/* What the files of raft_*.c share. libraft is included here alone. Facts that shape this (library versions
+ * 0.18 to 0.22): commands must be a multiple of 8 bytes long; asserts are compiled out, so nothing may be
+ * handed in that its preconditions forbid; its log has no directory lock; by default a damaged segment is
+ * renamed and forgotten, which loses acknowledged commands, so that is off; pre-vote is off by default and on
+ * here. */
+#ifndef LDR_COORDINATOR_RAFT_IMPL_H
+#define LDR_COORDINATOR_RAFT_IMPL_H
+#include <raft.h>
+#include <raft/uv.h>
+
+#include "coordinator/consensus.h"
+#include "env/uv_loop.h"
+
+struct ldr_request; /* raft_request.c */
+struct ldr_consensus {
+    struct ldr_consensus_opts opts;
+    struct ldr_log log;
+    const struct ldr_loop *loop;
+    int lock_fd;
+    struct ldr_state *state;
+    struct ldr_state_result result; /* of the latest command */
+    struct raft raft;
+    struct raft_io io;
+    struct raft_uv_transport transport;
+    struct raft_fsm fsm;
+    int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv);
+    raft_io_recv_cb recv; /* libraft's, behind ours */
+    bool io_open, transport_open, raft_open, started, closing, leading, broken;
+    struct ldr_timer watch; /* leadership and failures */
+    struct raft_barrier lead_barrier;
+    bool lead_barrier_out;
+
+    struct ldr_proposal *barrier_waiting, *barrier_running; /* lists */
+    struct raft_barrier barrier;
+    struct ldr_request *requests; /* under way */
+    struct raft_change change;
+    struct raft_transfer transfer;
+    struct ldr_proposal *change_for; /* NULL: none under way */
+    uint64_t change_id;
+    bool change_promote;
+
+    void (*closed)(void *owner);
+    void *closed_owner;
+    struct ldr_timer close_timer;
+};
+
+void ldr_raft_fsm_init(struct ldr_consensus *c);
+/* Stands between libraft and its I/O. */
+void ldr_raft_guard(struct ldr_consensus *c);
+int ldr_raft_code(int status); /* of libraft as ours */
+/* Hands done() to the loop. */
+void ldr_raft_answer_later(struct ldr_consensus *c, struct ldr_proposal *p, int code);
+void ldr_raft_fail_barriers(struct ldr_consensus *c, int code);
+/* Stops the process: the disk or the state machine cannot be trusted any more. */
+_Noreturn void ldr_raft_stop(struct ldr_consensus *c, const char *why);
+#endif
