@@ -38,4 +38,5 @@ static void array_close(void *db)
     free(((struct array *)db)->row);
     free(db);
 }
-const struct peer peer_array = {"array", array_open, array_load, array_get, array_get_many, array_close};
+const struct peer peer_array = {"array",        array_open, array_load, array_get,
+                                array_get_many, NULL,       array_close};

@@ -5,6 +5,7 @@
 
 /* Large enough for the bulk path; each batch is durable when its call returns. */
 enum { BATCH = 250000, KEYS_MAX = 1000, COLUMNS = ROW_FEATURES + 1 };
+#define START_US INT64_C(1700000000000000)
 struct ld {
     struct ldr_store *store;
     struct ldr_query *query;
@@ -52,6 +53,18 @@ static void *ld_open(const char *dir)
     must(ldr_apply(l->store, dir, UINT64_MAX, NULL, NULL, NULL, NULL, &err), &err);
     return l;
 }
+static void put_cells(struct ldr_datum *d, uint64_t entity, const struct row *r)
+{
+    *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)entity};
+    for (int k = 0; k < ROW_INTS; k++)
+        *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = r->i[k]};
+    for (int k = 0; k < ROW_FLOATS; k++)
+        *d++ = (struct ldr_datum){.type = LDR_FLOAT64, .v.f64 = r->f[k]};
+    for (int k = 0; k < ROW_BOOLS; k++)
+        *d++ = (struct ldr_datum){.type = LDR_BOOL, .v.b = r->b[k]};
+    for (int k = 0; k < ROW_TEXTS; k++)
+        *d++ = (struct ldr_datum){.type = LDR_STRING, .v.s = {r->t[k], strlen(r->t[k])}};
+}
 static void ld_load(void *db, uint64_t entities)
 {
     struct ld *l = db;
@@ -64,18 +77,9 @@ static void ld_load(void *db, uint64_t entities)
     for (uint64_t e = 0; e < entities; e += BATCH) {
         size_t n = entities - e < BATCH ? (size_t)(entities - e) : BATCH;
         for (size_t i = 0; i < n; i++) {
-            struct ldr_datum *d = v + i * COLUMNS;
             row_make(&r[i], e + i, 0);
-            *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)(e + i)};
-            for (int k = 0; k < ROW_INTS; k++)
-                *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = r[i].i[k]};
-            for (int k = 0; k < ROW_FLOATS; k++)
-                *d++ = (struct ldr_datum){.type = LDR_FLOAT64, .v.f64 = r[i].f[k]};
-            for (int k = 0; k < ROW_BOOLS; k++)
-                *d++ = (struct ldr_datum){.type = LDR_BOOL, .v.b = r[i].b[k]};
-            for (int k = 0; k < ROW_TEXTS; k++)
-                *d++ = (struct ldr_datum){.type = LDR_STRING, .v.s = {r[i].t[k], strlen(r[i].t[k])}};
-            t[i] = 1700000000000000;
+            put_cells(v + i * COLUMNS, e + i, &r[i]);
+            t[i] = START_US;
         }
         must(ldr_write(l->store, "v", names, COLUMNS, v, n, t, t, NULL, &err), &err);
     }
@@ -124,6 +128,17 @@ static uint64_t ld_get_many(void *db, const uint64_t *entity, size_t n)
         sum += read_cells(ldr_rows_row(l->rows, i));
     return sum;
 }
+static void ld_put(void *db, uint64_t entity, uint64_t version)
+{
+    struct ld *l = db;
+    struct ldr_err err = {0};
+    struct ldr_datum v[COLUMNS];
+    struct row r;
+    int64_t t = START_US + (int64_t)version;
+    row_make(&r, entity, version);
+    put_cells(v, entity, &r);
+    must(ldr_write(l->store, "v", names, COLUMNS, v, 1, &t, &t, NULL, &err), &err);
+}
 static void ld_close(void *db)
 {
     struct ld *l = db;
@@ -132,4 +147,4 @@ static void ld_close(void *db)
     ldr_close(l->store);
     free(l);
 }
-const struct peer peer_larder = {"larder", ld_open, ld_load, ld_get, ld_get_many, ld_close};
+const struct peer peer_larder = {"larder", ld_open, ld_load, ld_get, ld_get_many, ld_put, ld_close};

@@ -68,6 +68,19 @@ static uint64_t lm_get_many(void *db, const uint64_t *entity, size_t n)
     mdb_txn_reset(l->read);
     return sum;
 }
+static void lm_put(void *db, uint64_t entity, uint64_t version)
+{
+    struct lm *l = db;
+    MDB_txn *t;
+    struct row r;
+    uint8_t packed[ROW_PACKED_MAX];
+    uint64_t be;
+    row_make(&r, entity, version);
+    MDB_val k = key_of(&be, entity), v = {row_pack(&r, packed), packed};
+    must(mdb_txn_begin(l->env, NULL, 0, &t));
+    must(mdb_put(t, l->dbi, &k, &v, 0));
+    must(mdb_txn_commit(t));
+}
 static void lm_close(void *db)
 {
     struct lm *l = db;
@@ -75,4 +88,4 @@ static void lm_close(void *db)
     mdb_env_close(l->env);
     free(l);
 }
-const struct peer peer_lmdb = {"lmdb", lm_open, lm_load, lm_get, lm_get_many, lm_close};
+const struct peer peer_lmdb = {"lmdb", lm_open, lm_load, lm_get, lm_get_many, lm_put, lm_close};

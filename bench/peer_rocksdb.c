@@ -10,6 +10,7 @@ struct rk {
     rocksdb_options_t *opts;
     rocksdb_column_family_handle_t *cf;
     rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *synced;
 };
 static void must(char *err)
 {
@@ -33,6 +34,8 @@ static void *rk_open(const char *dir)
     k->db = rocksdb_open_column_families(k->opts, dir, 1, names, opts, &k->cf, &err);
     must(err);
     k->read = rocksdb_readoptions_create();
+    k->synced = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(k->synced, 1);
     return k;
 }
 static void rk_load(void *db, uint64_t entities)
@@ -95,13 +98,26 @@ static uint64_t rk_get_many(void *db, const uint64_t *entity, size_t n)
     }
     return sum;
 }
+static void rk_put(void *db, uint64_t entity, uint64_t version) /* RocksDB groups the writers by itself */
+{
+    struct rk *k = db;
+    char *err = NULL;
+    struct row r;
+    uint8_t packed[ROW_PACKED_MAX];
+    uint64_t be = __builtin_bswap64(entity);
+    row_make(&r, entity, version);
+    rocksdb_put_cf(k->db, k->synced, k->cf, (const char *)&be, 8, (const char *)packed, row_pack(&r, packed),
+                   &err);
+    must(err);
+}
 static void rk_close(void *db)
 {
     struct rk *k = db;
     rocksdb_column_family_handle_destroy(k->cf);
     rocksdb_close(k->db);
     rocksdb_readoptions_destroy(k->read);
+    rocksdb_writeoptions_destroy(k->synced);
     rocksdb_options_destroy(k->opts);
     free(k);
 }
-const struct peer peer_rocksdb = {"rocksdb", rk_open, rk_load, rk_get, rk_get_many, rk_close};
+const struct peer peer_rocksdb = {"rocksdb", rk_open, rk_load, rk_get, rk_get_many, rk_put, rk_close};

@@ -69,4 +69,4 @@ static void sq_close(void *db)
     sqlite3_close(s->db);
     free(s);
 }
-const struct peer peer_sqlite = {"sqlite", sq_open, sq_load, sq_get, sq_get_many, sq_close};
+const struct peer peer_sqlite = {"sqlite", sq_open, sq_load, sq_get, sq_get_many, NULL, sq_close};
