@@ -42,4 +42,6 @@ struct ldr_server {
 
 /* ---- The two planes. ---- */
 #include "rpc/data.h"
+
+#include "rpc/http.h" /* health checks and metrics */
 #endif
