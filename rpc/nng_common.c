@@ -1,0 +1,75 @@
+#include "rpc/nng_common.h"
+
+#include <stdio.h>
+
+int control_code(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case NNG_ENOMEM:
+        return LDR_E_NOMEM;
+    case NNG_ETIMEDOUT:
+        return LDR_E_TIMEOUT;
+    case NNG_ECLOSED:
+        return LDR_E_CLOSED;
+    case NNG_EMSGSIZE:
+        return LDR_E_TOO_BIG;
+    case NNG_EINVAL:
+    case NNG_EADDRINVAL:
+        return LDR_E_INVALID;
+    case NNG_EADDRINUSE:
+    case NNG_EPERM:
+        return LDR_E_IO;
+    default:
+        return LDR_E_UNAVAILABLE;
+    }
+}
+
+int control_url(const char *address, char *out, size_t size)
+{
+    int n = snprintf(out, size, "tcp://%s", address);
+    return n > 0 && (size_t)n < size && strchr(address, ':') ? 0 : LDR_E_INVALID;
+}
+
+int control_limit(nng_socket s)
+{
+    return nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, LDR_FRAME_MAX);
+}
+
+int control_listen(nng_socket s, const char *address, int *port, struct ldr_err *err)
+{
+    char url[512];
+    nng_listener l;
+    nng_sockaddr at;
+    if (control_url(address, url, sizeof url))
+        return ldr_fail(err, LDR_E_INVALID, "\"%s\" is not host:port", address);
+    int rc = nng_listen(s, url, &l, 0);
+    if (rc)
+        return ldr_fail(err, LDR_E_IO, "cannot listen on %s: %s", address, nng_strerror(rc));
+    *port = 0;
+    if (nng_listener_get_addr(l, NNG_OPT_LOCADDR, &at) == 0) {
+        uint16_t be = at.s_family == NNG_AF_INET6 ? at.s_in6.sa_port : at.s_in.sa_port;
+        uint8_t bytes[2];
+        memcpy(bytes, &be, 2);
+        *port = bytes[0] << 8 | bytes[1];
+    }
+    return 0;
+}
+
+nng_msg *control_frame(const struct ldr_frame *f)
+{
+    nng_msg *m;
+    if (nng_msg_alloc(&m, LDR_FRAME_HEAD_BARE + f->payload.n))
+        return NULL;
+    uint8_t *p = nng_msg_body(m);
+    ldr_frame_put(p, f);
+    if (f->payload.n)
+        memcpy(p + LDR_FRAME_HEAD_BARE, f->payload.p, f->payload.n);
+    return m;
+}
+
+int control_frame_of(nng_msg *m, struct ldr_frame *f)
+{
+    return ldr_frame_get(ldr_slice(nng_msg_body(m), nng_msg_len(m)), f);
+}

@@ -1,0 +1,21 @@
+/* What the nng files share. */
+#ifndef LDR_RPC_NNG_COMMON_H
+#define LDR_RPC_NNG_COMMON_H
+#include <nng/nng.h>
+/* nng's own headers do not stand alone: this one first */
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/pubsub0/sub.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/util/platform.h>
+
+#include "rpc/control.h"
+#include "rpc/frame.h"
+
+int control_code(int rc);                                     /* nng's errors as ours */
+int control_url(const char *address, char *out, size_t size); /* "tcp://host:port" */
+int control_limit(nng_socket s); /* before listen and dial: a length alone gets no memory */
+int control_listen(nng_socket s, const char *address, int *port, struct ldr_err *err);
+nng_msg *control_frame(const struct ldr_frame *f);     /* NULL: no memory */
+int control_frame_of(nng_msg *m, struct ldr_frame *f); /* LDR_E_CORRUPT */
+#endif

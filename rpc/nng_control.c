@@ -1,0 +1,279 @@
+/* Calling on the control plane. One REQ socket for each coordinator, so that whom to ask is ours to say; a
+ * context and an operation for each call, waited for, so that receiving starts after sending is done and
+ * nothing is cancelled halfway. nng sends nothing twice by itself: its resending is off. */
+#include <stdio.h>
+
+#include "rpc/nng_common.h"
+
+#define NEVER_RESEND   NNG_DURATION_INFINITE
+#define REACH_MS       300  /* for a connection, when there are others to try */
+#define ANSWER_MS      2500 /* for an answer, when there are others to try */
+#define ROUND_PAUSE_MS 50   /* between rounds in which nobody could help */
+
+struct coordinator {
+    nng_socket socket;
+    char address[256];
+};
+
+struct ldr_control {
+    nng_mtx *mutex;
+    size_t n, preferred; /* under the mutex; coordinators are only added */
+    uint64_t next_id;
+    struct coordinator coordinators[LDR_CONTROL_ADDRESSES_MAX];
+};
+
+/* ---- Coordinators. ---- */
+static size_t known(const struct ldr_control *c, const char *address)
+{
+    size_t i = 0;
+    while (i < c->n && strcmp(c->coordinators[i].address, address) != 0)
+        i++;
+    return i;
+}
+
+static int coordinator_open(struct coordinator *k, const char *address)
+{
+    char url[512];
+    if (control_url(address, url, sizeof url) || strlen(address) >= sizeof k->address)
+        return LDR_E_INVALID;
+    int rc = nng_req0_open(&k->socket);
+    if (rc)
+        return control_code(rc);
+    rc = control_limit(k->socket);
+    if (rc == 0)
+        rc = nng_socket_set_ms(k->socket, NNG_OPT_REQ_RESENDTIME, NEVER_RESEND);
+    if (rc == 0)
+        rc = nng_socket_set_ms(k->socket, NNG_OPT_RECONNMINT, 50);
+    if (rc == 0)
+        rc = nng_socket_set_ms(k->socket, NNG_OPT_RECONNMAXT, 500);
+    if (rc == 0)
+        rc = nng_dial(k->socket, url, NULL, NNG_FLAG_NONBLOCK);
+    if (rc) {
+        nng_close(k->socket);
+        return control_code(rc);
+    }
+    memcpy(k->address, address, strlen(address) + 1);
+    return 0;
+}
+
+int ldr_control_learn(struct ldr_control *c, const char *address)
+{
+    int rc = 0;
+    nng_mtx_lock(c->mutex);
+    if (known(c, address) == c->n) {
+        rc = c->n == LDR_CONTROL_ADDRESSES_MAX ? LDR_E_TOO_BIG
+                                               : coordinator_open(&c->coordinators[c->n], address);
+        c->n += rc == 0;
+    }
+    nng_mtx_unlock(c->mutex);
+    return rc;
+}
+
+int ldr_control_create(const char *const *addresses, size_t n, struct ldr_control **out, struct ldr_err *err)
+{
+    if (n == 0 || n > LDR_CONTROL_ADDRESSES_MAX)
+        return ldr_fail(err, LDR_E_INVALID, "%zu addresses of coordinators; 1 to %d are possible", n,
+                        LDR_CONTROL_ADDRESSES_MAX);
+    struct ldr_control *c = ldr_calloc(NULL, 1, sizeof *c);
+    if (!c || nng_mtx_alloc(&c->mutex)) {
+        ldr_release(NULL, c);
+        return ldr_fail(err, LDR_E_NOMEM, "no memory for a client");
+    }
+    for (size_t i = 0; i < n; i++) {
+        int rc = ldr_control_learn(c, addresses[i]);
+        if (rc) {
+            ldr_control_destroy(c);
+            return ldr_fail(err, rc, "coordinator \"%s\": %s", addresses[i], ldr_code_text(rc));
+        }
+    }
+    *out = c;
+    return 0;
+}
+
+void ldr_control_destroy(struct ldr_control *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        nng_close(c->coordinators[i].socket);
+    nng_mtx_free(c->mutex);
+    ldr_release(NULL, c);
+}
+
+/* ---- One attempt. ---- */
+struct attempt {
+    int code;        /* of the answer; or nng's, when there is none */
+    bool sent;       /* it may have arrived */
+    nng_msg *answer; /* NULL = none */
+    struct ldr_slice payload;
+};
+
+static nng_duration smaller(uint64_t a, uint64_t b)
+{
+    uint64_t ms = a < b ? a : b;
+    return ms > INT32_MAX ? INT32_MAX : (nng_duration)ms;
+}
+
+/* The aio is waited for, never called back. */
+static void attempt_with(struct attempt *t, nng_ctx ctx, nng_aio *aio, const struct ldr_frame *f,
+                         uint64_t reach_ms, uint64_t left_ms)
+{
+    nng_time from = nng_clock();
+    nng_msg *m = control_frame(f);
+    if (!m) {
+        t->code = LDR_E_NOMEM;
+        return;
+    }
+    nng_aio_set_timeout(aio, smaller(reach_ms, left_ms));
+    nng_aio_set_msg(aio, m);
+    nng_ctx_send(ctx, aio);
+    nng_aio_wait(aio);
+    int rc = nng_aio_result(aio);
+    if (rc) { /* it stands in line until a connection takes it: this one was not taken */
+        nng_msg_free(m);
+        t->code = rc == NNG_ETIMEDOUT ? LDR_E_UNAVAILABLE : control_code(rc);
+        return;
+    }
+    t->sent = true;
+    uint64_t spent = nng_clock() - from;
+    nng_aio_set_timeout(aio, smaller(left_ms > spent ? left_ms - spent : 1, INT32_MAX));
+    nng_ctx_recv(ctx, aio);
+    nng_aio_wait(aio);
+    rc = nng_aio_result(aio);
+    if (rc) {
+        t->code = control_code(rc);
+        return;
+    }
+    struct ldr_frame got;
+    t->answer = nng_aio_get_msg(aio);
+    t->code = control_frame_of(t->answer, &got);
+    if (t->code == 0 && (got.id != f->id || !(got.flags & LDR_FRAME_ANSWER)))
+        t->code = LDR_E_CORRUPT;
+    if (t->code) {
+        nng_msg_free(t->answer);
+        t->answer = NULL;
+        return;
+    }
+    t->code = (int)got.arg;
+    t->payload = got.payload;
+}
+
+static void attempt(struct attempt *t, nng_socket s, const struct ldr_frame *f, uint64_t reach_ms,
+                    uint64_t left_ms)
+{
+    nng_ctx ctx;
+    nng_aio *aio;
+    *t = (struct attempt){0};
+    int rc = nng_ctx_open(&ctx, s);
+    if (rc) {
+        t->code = control_code(rc);
+        return;
+    }
+    rc = nng_aio_alloc(&aio, NULL, NULL);
+    if (rc == 0) {
+        attempt_with(t, ctx, aio, f, reach_ms, left_ms);
+        nng_aio_free(aio);
+    } else {
+        t->code = control_code(rc);
+    }
+    nng_ctx_close(ctx);
+}
+
+/* ---- The call. ---- */
+/* Where to go next: whom the answer names, else around. */
+static size_t next_of(struct ldr_control *c, size_t at, const struct attempt *t)
+{
+    struct ldr_msg_error m;
+    char leader[256];
+    size_t next;
+    if (t->answer && ldr_msg_error_decode(t->payload, NULL, &m) == 0 && m.leader.n > 0 &&
+        m.leader.n < sizeof leader && !memchr(m.leader.p, 0, m.leader.n)) {
+        memcpy(leader, m.leader.p, m.leader.n);
+        leader[m.leader.n] = 0;
+        (void)ldr_control_learn(c, leader); /* one too many or not an address: then around */
+        nng_mtx_lock(c->mutex);
+        next = known(c, leader);
+        bool found = next < c->n && next != at;
+        nng_mtx_unlock(c->mutex);
+        if (found)
+            return next;
+    }
+    nng_mtx_lock(c->mutex);
+    next = (at + 1) % c->n;
+    nng_mtx_unlock(c->mutex);
+    return next;
+}
+
+/* Whether the answer, or its lack, sends us to another coordinator. */
+static bool goes_on(const struct attempt *t, enum ldr_msg_type type)
+{
+    if (t->answer)
+        return t->code == LDR_E_NOT_LEADER || t->code == LDR_E_UNAVAILABLE;
+    return t->code != LDR_E_NOMEM && t->code != LDR_E_CLOSED && (!t->sent || type != LDR_MSG_MEMBER);
+}
+
+static int fail_silent(struct ldr_control *c, const struct attempt *t, const char *address,
+                       enum ldr_msg_type type, bool sent_ever, struct ldr_err *err)
+{
+    /* Reached, and then silent until the end, is a timeout; not reached is not. */
+    int code = t->code == LDR_E_TIMEOUT || t->code == LDR_E_UNAVAILABLE
+                   ? (sent_ever ? LDR_E_TIMEOUT : LDR_E_UNAVAILABLE)
+                   : t->code;
+    nng_mtx_lock(c->mutex);
+    size_t n = c->n;
+    nng_mtx_unlock(c->mutex);
+    ldr_fail(err, code, "%s: no answer from %s (%zu coordinator%s known): %s", ldr_msg_name(type), address, n,
+             n == 1 ? "" : "s", ldr_code_text(t->code));
+    if (err)
+        err->in_doubt = sent_ever;
+    return code;
+}
+
+int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_slice payload,
+                     uint32_t timeout_ms, struct ldr_buf *answer, struct ldr_err *err)
+{
+    nng_time until = nng_clock() + timeout_ms;
+    struct attempt t;
+    bool sent_ever = false;
+    if (payload.n > LDR_PAYLOAD_MAX)
+        return ldr_fail(err, LDR_E_TOO_BIG, "%s: %zu bytes are too many", ldr_msg_name(type), payload.n);
+    nng_mtx_lock(c->mutex);
+    size_t at = c->preferred, n = c->n;
+    uint64_t id = ++c->next_id;
+    nng_mtx_unlock(c->mutex);
+    for (size_t tries = 1;; tries++) {
+        nng_time now = nng_clock();
+        uint64_t left = until > now ? until - now : 1;
+        uint64_t answer_ms = n > 1 && left > ANSWER_MS ? ANSWER_MS : left;
+        struct ldr_frame f = {(uint16_t)type, 0, id, (uint32_t)answer_ms, payload};
+        attempt(&t, c->coordinators[at].socket, &f, n > 1 ? REACH_MS : left, answer_ms);
+        sent_ever |= t.sent && !t.answer;
+        now = nng_clock();
+        if (!goes_on(&t, type) || now >= until)
+            break;
+        at = next_of(c, at, &t);
+        if (t.answer)
+            nng_msg_free(t.answer);
+        nng_mtx_lock(c->mutex);
+        n = c->n;
+        nng_mtx_unlock(c->mutex);
+        if (tries % n == 0)
+            nng_msleep(smaller(ROUND_PAUSE_MS, until - now));
+    }
+    if (!t.answer)
+        return fail_silent(c, &t, c->coordinators[at].address, type, sent_ever, err);
+    int rc = t.code;
+    if (rc == 0)
+        rc = ldr_buf_put(answer, t.payload.p, t.payload.n);
+    if (rc == 0) {
+        nng_mtx_lock(c->mutex);
+        c->preferred = at;
+        nng_mtx_unlock(c->mutex);
+    } else {
+        ldr_msg_error_fill(rc, t.code ? t.payload : ldr_slice(NULL, 0), err);
+        if (err)
+            err->in_doubt |= sent_ever; /* an earlier attempt may have been carried out */
+    }
+    nng_msg_free(t.answer);
+    return rc;
+}
