@@ -28,6 +28,7 @@ struct ldr_page {
 void ldr_page_init(struct ldr_page *p);
 void ldr_page_reset(struct ldr_page *p);
 void ldr_page_close(struct ldr_page *p);
+int ldr_page_add(struct ldr_page *p, const struct ldr_fact *f); /* copies; LDR_E_NOMEM */
 
 /* What this shard took after after_seq: the whole facts and the tombstones that the change log names, and
  * perhaps some more facts of the same entities. Appends until max_bytes are reached (at least one entry of
@@ -131,6 +132,7 @@ int ldr_shard_origin(struct ldr_shard *s, struct ldr_copy_origin *out,
  * is left to do). LDR_E_CORRUPT when s is narrow and the child is not there. */
 int ldr_shard_split(struct ldr_shard *s, const struct ldr_shard_opts *child, struct ldr_err *err);
 uint64_t ldr_child_incarnation(uint64_t parent_incarnation, uint32_t child_id);
-/* What the shard's own record says, without opening it fully: for finding out what a folder holds. */
+/* Views that have data here or were declared. */
+int ldr_shard_views(struct ldr_shard *s, int (*fn)(void *ctx, uint32_t view, uint32_t entity_id), void *ctx);
 void ldr_shard_arc(struct ldr_shard *s, uint64_t *lo, uint64_t *hi);
 #endif

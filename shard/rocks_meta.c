@@ -53,6 +53,10 @@ static int record_check(struct ldr_shard *s, struct ldr_slice r, const struct ld
     if (format == 0 || r.n != RECORD_N)
         return ldr_fail(err, LDR_E_CORRUPT, "%s: malformed record of the shard", s->dir);
     uint64_t lo = ldr_get_le64(r.p + 16), hi = ldr_get_le64(r.p + 24);
+    if (s->opts.any_arc && !s->adopting) {
+        s->opts.arc_lo = lo;
+        s->opts.arc_hi = hi;
+    }
     bool fits = s->adopting && m->copy
                     ? lo <= s->opts.arc_lo && hi >= s->opts.arc_hi
                     : ldr_get_le32(r.p + 4) == s->opts.id && lo == s->opts.arc_lo && hi == s->opts.arc_hi;

@@ -52,6 +52,11 @@ int ldr_page_fact(struct ldr_page *p, const struct ldr_fact *f, struct ldr_err *
     return 0;
 }
 
+int ldr_page_add(struct ldr_page *p, const struct ldr_fact *f)
+{
+    return ldr_page_fact(p, f, NULL);
+}
+
 int ldr_page_tomb(struct ldr_page *p, const struct ldr_tomb *t, struct ldr_err *err)
 {
     if (p->ntombs == p->tomb_cap) {

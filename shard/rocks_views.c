@@ -28,6 +28,15 @@ bool ldr_views_known(struct ldr_shard *s, uint32_t view)
     return find(ldr_views(s), view, &at);
 }
 
+int ldr_shard_views(struct ldr_shard *s, int (*fn)(void *ctx, uint32_t view, uint32_t entity_id), void *ctx)
+{
+    const struct ldr_view_table *t = ldr_views(s);
+    int rc = 0;
+    for (uint32_t i = 0; i < t->n && rc == 0; i++)
+        rc = fn(ctx, t->list[i].id, t->list[i].entity_id);
+    return rc;
+}
+
 const struct ldr_view *ldr_view_get(struct ldr_shard *s, uint32_t view)
 {
     const struct ldr_view_table *t = ldr_views(s);

@@ -13,6 +13,7 @@ struct ldr_shard_opts {
     const char *dir;
     uint32_t id;
     uint64_t arc_lo, arc_hi;   /* inclusive; a fact outside is refused (LDR_E_INVALID) */
+    bool any_arc;              /* take the arc of the shard that is there, whatever arc_lo..hi say */
     bool create;               /* make it when it is not there; else LDR_E_NOT_FOUND */
     bool no_sync;              /* skip fsync: for tests and rebuildable loads only */
     bool no_log;               /* nobody pulls from this shard: keep no change log, only its seq */

@@ -1,0 +1,388 @@
+/* Reading: points on the loop, pages on the pool. */
+#include "node/vault_shard_impl.h"
+
+#define PAGE_BYTES ((size_t)LDR_PAGE_MAX)
+
+static struct ldr_shard *shard_of(struct vtask *t)
+{
+    return t->r->s;
+}
+
+static int nomem(struct vtask *t)
+{
+    return ldr_fail(&t->op->err, LDR_E_NOMEM, "reading: out of memory");
+}
+
+/* ---- points ---- */
+
+static int room(struct ldr_vault_shard *v, uint32_t n)
+{
+    if (n <= v->points_cap)
+        return 0;
+    struct ldr_point *points = ldr_resize(NULL, v->points, n * sizeof *points);
+    if (points)
+        v->points = points;
+    struct ldr_answer *answers = ldr_resize(NULL, v->answers, n * sizeof *answers);
+    if (answers)
+        v->answers = answers;
+    if (!points || !answers)
+        return LDR_E_NOMEM;
+    v->points_cap = n;
+    return 0;
+}
+
+int vault_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
+                 const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
+                 struct ldr_err *err)
+{
+    struct ldr_vault_shard *v = ctx;
+    struct vreplica *r = vault_find(v, shard);
+    uint32_t m = 0;
+    ldr_err_clear(err);
+    if (r && r->exclusive)
+        return ldr_fail(err, LDR_E_BUSY, "the replica is being opened, closed or cut");
+    if (!r || !r->s)
+        return ldr_fail(err, LDR_E_NOT_FOUND, "the replica is not open here");
+    if (room(v, n) != 0)
+        return ldr_fail(err, LDR_E_NOMEM, "looking up: out of memory");
+    for (uint32_t i = 0; i < n; i++)
+        if (vdefs_view(v->defs, points[i].view))
+            v->points[m++] = (struct ldr_point){points[i].view, ldr_key_hash(points[i].key), points[i].key};
+    int rc = 0;
+    if (!at) {
+        rc = ldr_shard_latest_many(r->s, v->points, m, scratch, v->answers, err);
+    } else {
+        size_t base = scratch->n;
+        for (uint32_t i = 0; i < m && rc == 0; i++)
+            rc = ldr_shard_asof(r->s, NULL, &v->points[i], at, scratch, &v->answers[i], err);
+        for (uint32_t i = 0, from = 0; i < m && rc == 0; i++) /* rows stand one behind the other */
+            if (v->answers[i].found) {
+                v->answers[i].row.p = scratch->p + base + from;
+                from += (uint32_t)v->answers[i].row.n;
+            }
+    }
+    for (uint32_t i = 0, k = 0; i < n && rc == 0; i++) {
+        memset(&out[i], 0, sizeof out[i]);
+        if (!vdefs_view(v->defs, points[i].view))
+            continue;
+        const struct ldr_answer *a = &v->answers[k++];
+        if (a->found)
+            out[i] = (struct ldr_msg_answer){.flags = (uint8_t)(1 | (a->stamped ? 2 : 0)),
+                                             .event_us = a->event_us,
+                                             .created_us = a->created_us,
+                                             .row = a->row};
+    }
+    return rc;
+}
+
+/* ---- as of, many ---- */
+
+struct hits {
+    struct vtask *t;
+    struct ldr_msg_hit *list;
+    uint32_t n;
+    size_t bytes, max;
+    uint32_t stopped_at;
+};
+static int take_hit(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f)
+{
+    struct hits *h = ctx;
+    if (h->n > 0 && h->bytes + f->row.n > h->max) {
+        h->stopped_at = (uint32_t)p->tag;
+        return 1;
+    }
+    struct ldr_msg_hit *to = &h->list[h->n++];
+    *to = (struct ldr_msg_hit){.probe = (uint32_t)p->tag,
+                               .flags = (uint8_t)(1 | (f->stamped ? 2 : 0)),
+                               .event_us = f->event_us,
+                               .created_us = f->created_us};
+    h->bytes += f->row.n + LDR_PAGE_ITEM;
+    return ldr_arena_slice(&h->t->page.arena, f->row, &to->row);
+}
+
+static void asof_run(struct vtask *t)
+{
+    struct ldr_vault_asof *op = (void *)t->op;
+    struct ldr_arena *a = &t->page.arena;
+    struct ldr_probe *probes = ldr_arena_alloc(a, (op->nprobes + 1u) * sizeof *probes);
+    struct hits h = {.t = t,
+                     .list = ldr_arena_alloc(a, (op->nprobes + 1u) * sizeof *h.list),
+                     .max = op->max_bytes < PAGE_BYTES ? op->max_bytes : PAGE_BYTES};
+    if (!probes || !h.list) {
+        t->code = nomem(t);
+        return;
+    }
+    for (uint32_t i = 0; i < op->nprobes; i++) {
+        const struct ldr_msg_probe *p = &op->probes[i];
+        probes[i] = (struct ldr_probe){ldr_key_hash(p->key), p->key, p->t_us, p->known_at_us, i};
+        if (i > 0 && ldr_probe_cmp(&probes[i - 1], &probes[i]) > 0) {
+            t->code = ldr_fail(&op->op.err, LDR_E_INVALID, "probes are not in order");
+            return;
+        }
+    }
+    struct ldr_snap *snap;
+    op->answered = 0;
+    t->code = ldr_snap_create(shard_of(t), &snap, &op->op.err);
+    if (t->code)
+        return;
+    t->code = ldr_shard_asof_sorted(shard_of(t), snap, op->view, op->ttl_us, probes, op->nprobes, take_hit,
+                                    &h, &op->op.err);
+    ldr_snap_destroy(snap);
+    bool full = t->code == 1;
+    if (full)
+        t->code = 0;
+    if (t->code == LDR_E_NOMEM)
+        nomem(t);
+    op->answered = full ? h.stopped_at : op->nprobes;
+    op->hits = h.list;
+    op->nhits = h.n;
+}
+
+void vault_asof(void *ctx, struct ldr_vault_asof *op)
+{
+    vault_on(vault_task(ctx, &op->op, asof_run), op->shard);
+}
+
+/* ---- pages ---- */
+
+static const struct ldr_msg_fact *facts_of(struct vtask *t)
+{
+    const struct ldr_page *p = &t->page;
+    struct ldr_msg_fact *list = ldr_arena_alloc(&t->page.arena, (p->nfacts + 1) * sizeof *list);
+    for (size_t i = 0; list && i < p->nfacts; i++) {
+        const struct ldr_fact *f = &p->facts[i];
+        list[i] =
+            (struct ldr_msg_fact){f->view, f->key, f->event_us, f->created_us, f->stamped ? 1 : 0, f->row};
+    }
+    return list;
+}
+static const struct ldr_msg_tomb *tombs_of(struct vtask *t)
+{
+    const struct ldr_page *p = &t->page;
+    struct ldr_msg_tomb *list = ldr_arena_alloc(&t->page.arena, (p->ntombs + 1) * sizeof *list);
+    for (size_t i = 0; list && i < p->ntombs; i++)
+        list[i] = (struct ldr_msg_tomb){p->tombs[i].view, p->tombs[i].entity_id, p->tombs[i].key,
+                                        p->tombs[i].erase_us};
+    return list;
+}
+
+static void log_run(struct vtask *t)
+{
+    struct ldr_vault_log *op = (void *)t->op;
+    struct ldr_log_reach reach;
+    t->code = ldr_shard_log_page(shard_of(t), op->after_seq, op->max_bytes, &t->page, &reach, &op->op.err);
+    if (t->code)
+        return;
+    op->first_seq = reach.first_seq;
+    op->upto_seq = reach.upto_seq;
+    op->head_seq = reach.head_seq;
+    op->skipped = reach.skipped;
+    op->facts = facts_of(t);
+    op->tombs = tombs_of(t);
+    op->nfacts = (uint32_t)t->page.nfacts;
+    op->ntombs = (uint32_t)t->page.ntombs;
+    if (!op->facts || !op->tombs)
+        t->code = nomem(t);
+}
+
+void vault_log(void *ctx, struct ldr_vault_log *op)
+{
+    vault_on(vault_task(ctx, &op->op, log_run), op->shard);
+}
+
+static void range_run(struct vtask *t)
+{
+    struct ldr_vault_range *op = (void *)t->op;
+    t->code = ldr_shard_range_page(shard_of(t), op->lo, op->hi, op->resume, op->max_bytes, &t->page, &t->buf,
+                                   &op->done, &op->op.err);
+    if (t->code)
+        return;
+    op->next = ldr_buf_slice(&t->buf);
+    op->facts = facts_of(t);
+    op->tombs = tombs_of(t);
+    op->nfacts = (uint32_t)t->page.nfacts;
+    op->ntombs = (uint32_t)t->page.ntombs;
+    if (!op->facts || !op->tombs)
+        t->code = nomem(t);
+}
+
+void vault_range(void *ctx, struct ldr_vault_range *op)
+{
+    vault_on(vault_task(ctx, &op->op, range_run), op->shard);
+}
+
+/* A scan's page ends between two event times of an entity. `resume`: u8 version, event BE64, key. */
+#define RESUME_VERSION 1
+
+struct scan {
+    struct vtask *t;
+    struct ldr_page *page;
+    size_t max;
+    struct ldr_slice skip; /* entities of its hash up to this key were told; p NULL = none */
+    uint64_t skip_hash;
+};
+static int take_scanned(void *ctx, const struct ldr_fact *f)
+{
+    struct scan *x = ctx;
+    struct ldr_page *p = x->page;
+    if (x->skip.p && f->hash == x->skip_hash && ldr_slice_cmp(f->key, x->skip) <= 0)
+        return 0;
+    if (p->nfacts > 0 && p->bytes >= x->max) {
+        const struct ldr_fact *last = &p->facts[p->nfacts - 1];
+        if (last->event_us != f->event_us || !ldr_slice_eq(last->key, f->key)) {
+            ldr_buf_u8(&x->t->buf, RESUME_VERSION);
+            ldr_buf_u64(&x->t->buf, (uint64_t)last->event_us);
+            ldr_buf_put(&x->t->buf, last->key.p, last->key.n);
+            return x->t->buf.err ? x->t->buf.err : 1;
+        }
+    }
+    if (p->bytes > LDR_PAGE_MAX) /* one moment of one entity */
+        return LDR_E_TOO_BIG;
+    return ldr_page_add(p, f);
+}
+
+static int scan_part(struct scan *x, const struct ldr_scan_opts *o)
+{
+    return o->from_us > o->to_us || o->hash_lo > o->hash_hi
+               ? 0
+               : ldr_shard_scan(shard_of(x->t), NULL, o, take_scanned, x, &x->t->op->err);
+}
+
+static void scan_run(struct vtask *t)
+{
+    struct ldr_vault_scan *op = (void *)t->op;
+    struct scan x = {
+        .t = t, .page = &t->page, .max = op->max_bytes < PAGE_BYTES ? op->max_bytes : PAGE_BYTES};
+    struct ldr_scan_opts o = {.view = op->view,
+                              .key = op->key,
+                              .from_us = op->from_us,
+                              .to_us = op->to_us,
+                              .ascending = op->ascending,
+                              .hash_lo = op->hash_lo,
+                              .hash_hi = op->hash_hi};
+    int rc = 0;
+    bool rest = true;
+    if (op->resume.n > 0) {
+        if (op->resume.n < 9 || op->resume.p[0] != RESUME_VERSION || op->resume.n > 9 + LDR_KEY_MAX) {
+            t->code = ldr_fail(&op->op.err, LDR_E_INVALID, "scanning: not a place where a page ended");
+            return;
+        }
+        int64_t event = (int64_t)ldr_get_le64(op->resume.p + 1);
+        struct ldr_slice key = ldr_slice(op->resume.p + 9, op->resume.n - 9);
+        struct ldr_scan_opts entity = o;
+        entity.key = &key;
+        if (op->ascending) {
+            if (event < INT64_MAX && event + 1 > entity.from_us)
+                entity.from_us = event + 1;
+            rest = event < INT64_MAX;
+        } else {
+            if (event > INT64_MIN && event - 1 < entity.to_us)
+                entity.to_us = event - 1;
+            rest = event > INT64_MIN;
+        }
+        if (rest)
+            rc = scan_part(&x, &entity);
+        rest = rc == 0 && !op->key;
+        x.skip = key;
+        x.skip_hash = ldr_key_hash(key);
+        if (x.skip_hash > o.hash_lo)
+            o.hash_lo = x.skip_hash;
+    }
+    if (rest && rc == 0)
+        rc = scan_part(&x, &o);
+    if (rc < 0) {
+        t->code = op->op.err.code ? rc : ldr_fail(&op->op.err, rc, "scanning: %s", ldr_code_text(rc));
+        return;
+    }
+    op->done = rc == 0;
+    op->next = ldr_buf_slice(&t->buf);
+    op->facts = facts_of(t);
+    op->nfacts = (uint32_t)t->page.nfacts;
+    if (!op->facts)
+        t->code = nomem(t);
+}
+
+void vault_scan(void *ctx, struct ldr_vault_scan *op)
+{
+    vault_on(vault_task(ctx, &op->op, scan_run), op->shard);
+}
+
+/* ---- care ---- */
+
+static void trim_run(struct vtask *t)
+{
+    t->code =
+        ldr_shard_log_trim(shard_of(t), ((struct ldr_vault_trim *)(void *)t->op)->through_seq, &t->op->err);
+}
+void vault_trim(void *ctx, struct ldr_vault_trim *op)
+{
+    vault_on(vault_task(ctx, &op->op, trim_run), op->shard);
+}
+
+static void hashes_run(struct vtask *t)
+{
+    struct ldr_vault_hashes *op = (void *)t->op;
+    struct ldr_shard_stats st;
+    uint64_t *out = op->buckets && op->buckets <= LDR_BUCKETS_MAX
+                        ? ldr_arena_alloc(&t->page.arena, op->buckets * sizeof *out)
+                        : NULL;
+    if (!out) {
+        t->code = ldr_fail(&op->op.err, LDR_E_INVALID, "hashing: 1 to %d parts", LDR_BUCKETS_MAX);
+        return;
+    }
+    ldr_shard_stats(shard_of(t), &st);
+    op->head_seq = st.seq;
+    t->code = ldr_shard_hashes(shard_of(t), op->lo, op->hi, op->buckets, op->now_us, out, &op->op.err);
+    op->hashes = out;
+}
+void vault_hashes(void *ctx, struct ldr_vault_hashes *op)
+{
+    vault_on(vault_task(ctx, &op->op, hashes_run), op->shard);
+}
+
+struct problems {
+    struct vtask *t;
+    struct ldr_msg_line list[100];
+    uint32_t n;
+};
+static void take_problem(void *ctx, const char *text)
+{
+    struct problems *p = ctx;
+    struct ldr_slice line;
+    if (p->n < 100 && ldr_arena_slice(&p->t->page.arena, ldr_slice_str(text), &line) == 0)
+        p->list[p->n++].text = line;
+}
+static void check_run(struct vtask *t)
+{
+    struct ldr_vault_check *op = (void *)t->op;
+    struct ldr_check_report rep;
+    struct problems *p = ldr_arena_calloc(&t->page.arena, 1, sizeof *p);
+    if (!p) {
+        t->code = nomem(t);
+        return;
+    }
+    p->t = t;
+    t->code = ldr_shard_check(shard_of(t), op->repair, &rep, take_problem, p, &op->op.err);
+    op->report = (struct ldr_check_rep){.facts = rep.facts,
+                                        .entities = rep.entities,
+                                        .latest = rep.latest,
+                                        .tombs = rep.tombstones,
+                                        .bad_rows = rep.bad_rows,
+                                        .latest_wrong = rep.latest_wrong,
+                                        .repaired = rep.repaired,
+                                        .problems = p->list,
+                                        .n_problems = p->n};
+}
+void vault_check(void *ctx, struct ldr_vault_check *op)
+{
+    vault_on(vault_task(ctx, &op->op, check_run), op->shard);
+}
+
+static void compact_run(struct vtask *t)
+{
+    t->code = ldr_shard_compact(shard_of(t), &t->op->err);
+}
+void vault_compact(void *ctx, struct ldr_vault_compact *op)
+{
+    vault_on(vault_task(ctx, &op->op, compact_run), op->shard);
+}
