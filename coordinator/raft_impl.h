@@ -9,7 +9,7 @@
 #include <raft/uv.h>
 
 #include "coordinator/consensus.h"
-#include "env/uv_loop.h"
+#include "env/env.h"
 
 struct ldr_request; /* raft_request.c */
 struct ldr_consensus {

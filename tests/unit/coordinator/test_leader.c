@@ -1,0 +1,251 @@
+/* What the leader decides from heartbeats and times. */
+#include "coordinator/leader.h"
+#include "unit/coordinator/state_kit.h"
+
+#define SECOND 1000000u
+
+struct fixture {
+    struct ldr_state *s;
+    struct ldr_leader *l;
+    struct ldr_map_command due[64];
+    uint32_t n;
+};
+
+static void begin(struct fixture *f, uint32_t nodes, uint32_t shards, struct ldr_leader_opts o)
+{
+    f->s = cluster(nodes, shards);
+    assert_int_equal(ldr_leader_create(&o, 10 * SECOND, &f->l), 0);
+}
+static void end(struct fixture *f)
+{
+    ldr_leader_destroy(f->l);
+    ldr_state_destroy(f->s);
+}
+/* A node that has what the map gives it, in a state for those that are PENDING. */
+static int beat(struct fixture *f, uint32_t node, uint64_t at_us, uint8_t pending, uint8_t others)
+{
+    const struct ldr_map *m = ldr_state_map(f->s);
+    struct ldr_msg_replica r[64];
+    struct ldr_heartbeat_req h = {.node = node, .incarnation = node, .replicas = r, .disk_free = 5};
+    for (uint32_t i = 0; i < m->nshards; i++) {
+        const struct ldr_map_replica *x = ldr_map_replica(&m->shards[i], node);
+        if (x)
+            r[h.n_replicas++] =
+                (struct ldr_msg_replica){.shard = m->shards[i].id,
+                                         .epoch = m->shards[i].epoch,
+                                         .bytes = 1000,
+                                         .facts = 10,
+                                         .state = x->state == LDR_REPLICA_PENDING ? pending : others};
+    }
+    return ldr_leader_heartbeat(f->l, m, &h, at_us);
+}
+static void beat_all(struct fixture *f, uint64_t at_us)
+{
+    for (uint32_t i = 0; i < ldr_state_map(f->s)->nnodes; i++)
+        assert_int_equal(beat(f, i + 1, at_us, LDR_REPLICA_PENDING, LDR_REPLICA_ACTIVE), 0);
+}
+/* What is due, carried out. */
+static uint32_t due(struct fixture *f, uint64_t at_us)
+{
+    assert_int_equal(ldr_leader_next(f->l, ldr_state_map(f->s), at_us, f->due, 64, &f->n), 0);
+    for (uint32_t i = 0; i < f->n; i++)
+        step_ok(f->s, f->due[i]);
+    return f->n;
+}
+static uint8_t node_state(const struct fixture *f, uint32_t node)
+{
+    return ldr_map_node(ldr_state_map(f->s), node)->state;
+}
+
+static void silent_nodes_are_down(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 4, 4, (struct ldr_leader_opts){0});
+    assert_int_equal(due(&f, 14 * SECOND), 0); /* everybody gets time to speak up */
+    for (uint32_t i = 1; i <= 3; i++)
+        beat(&f, i, 14 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 16 * SECOND), 1);
+    assert_int_equal(node_state(&f, 4), LDR_NODE_DOWN);
+    assert_int_equal(due(&f, 17 * SECOND), 0);
+    beat(&f, 4, 18 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 18 * SECOND), 1);
+    assert_int_equal(node_state(&f, 4), LDR_NODE_ACTIVE);
+    ldr_leader_begin(f.l, 30 * SECOND); /* a new leader has heard nobody and blames nobody */
+    assert_int_equal(due(&f, 34 * SECOND), 0);
+    assert_int_equal(due(&f, 36 * SECOND), 4);
+    end(&f);
+}
+
+static void strangers_are_told_to_join(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 2, (struct ldr_leader_opts){0});
+    struct ldr_heartbeat_req h = {.node = 9, .incarnation = 9};
+    assert_int_equal(ldr_leader_heartbeat(f.l, ldr_state_map(f.s), &h, 11 * SECOND), LDR_E_NOT_FOUND);
+    h.node = 1;
+    assert_int_equal(ldr_leader_heartbeat(f.l, ldr_state_map(f.s), &h, 11 * SECOND), LDR_E_NOT_FOUND);
+    join(f.s, 4, "");
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 4, .node_state = LDR_NODE_REMOVED));
+    h = (struct ldr_heartbeat_req){.node = 4, .incarnation = 4};
+    assert_int_equal(ldr_leader_heartbeat(f.l, ldr_state_map(f.s), &h, 11 * SECOND), LDR_E_REFUSED);
+    end(&f);
+}
+
+static void a_move_ends_when_caught_up_at_its_epoch(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 2, (struct ldr_leader_opts){0});
+    join(f.s, 4, "");
+    beat_all(&f, 11 * SECOND);
+    step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    beat_all(&f, 12 * SECOND);
+    assert_int_equal(due(&f, 12 * SECOND), 0);
+    uint64_t epoch = ldr_map_shard(ldr_state_map(f.s), 1)->epoch;
+    struct ldr_msg_replica r = {.shard = 1, .epoch = epoch - 1, .state = LDR_REPLICA_CAUGHT_UP};
+    struct ldr_heartbeat_req h = {.node = 4, .incarnation = 4, .replicas = &r, .n_replicas = 1};
+    ldr_leader_heartbeat(f.l, ldr_state_map(f.s), &h, 12 * SECOND);
+    assert_int_equal(due(&f, 12 * SECOND), 0); /* caught up with another epoch is not caught up */
+    r.epoch = epoch;
+    ldr_leader_heartbeat(f.l, ldr_state_map(f.s), &h, 12 * SECOND);
+    assert_int_equal(due(&f, 12 * SECOND), 1);
+    assert_int_equal(f.due[0].kind, LDR_CMD_MOVE_ADVANCE);
+    assert_int_equal(ldr_state_map(f.s)->nmoves, 0);
+    end(&f);
+}
+
+static void a_move_onto_a_dead_node_is_called_off(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 2, (struct ldr_leader_opts){.abort_after_us = 20 * SECOND});
+    join(f.s, 4, "");
+    beat_all(&f, 11 * SECOND);
+    step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    for (uint64_t t = 12; t <= 40; t++) {
+        for (uint32_t i = 1; i <= 3; i++)
+            beat(&f, i, t * SECOND, LDR_REPLICA_PENDING, LDR_REPLICA_ACTIVE);
+        due(&f, t * SECOND);
+        assert_int_equal(ldr_state_map(f.s)->nmoves, t <= 31);
+    }
+    end(&f);
+}
+
+static void a_split_ends_when_everybody_has(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 1, (struct ldr_leader_opts){0});
+    beat_all(&f, 11 * SECOND);
+    step_ok(f.s, CMD(LDR_CMD_SPLIT, .shard = 1));
+    assert_int_equal(due(&f, 11 * SECOND), 0);
+    for (uint32_t i = 1; i <= 3; i++)
+        beat(&f, i, 12 * SECOND, 0, i == 3 ? LDR_REPLICA_WORKING : LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 12 * SECOND), 0);
+    beat(&f, 3, 12 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 12 * SECOND), 1);
+    assert_int_equal(ldr_state_map(f.s)->nmoves, 0);
+    end(&f);
+}
+
+/* Rebalancing onto a new node, a few moves at a time, until it says itself that it is done. */
+static void rebalancing_runs_to_its_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t most = 0;
+    begin(&f, 4, 40, (struct ldr_leader_opts){0});
+    join(f.s, 5, "");
+    beat_all(&f, 11 * SECOND);
+    assert_int_equal(due(&f, 11 * SECOND), 0); /* nobody asked */
+    step_ok(f.s, CMD(LDR_CMD_REBALANCE, .on = true));
+    for (uint64_t t = 0; t < 200 && ldr_state_map(f.s)->rebalance; t++) {
+        for (uint32_t i = 1; i <= 5; i++)
+            beat(&f, i, 11 * SECOND + t, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+        due(&f, 11 * SECOND + t);
+        most = ldr_state_map(f.s)->nmoves > most ? ldr_state_map(f.s)->nmoves : most;
+    }
+    assert_false(ldr_state_map(f.s)->rebalance);
+    assert_int_equal(most, 2);
+    uint32_t has = 0;
+    for (uint32_t i = 0; i < 40; i++)
+        has += ldr_map_replica(&ldr_state_map(f.s)->shards[i], 5) != NULL;
+    assert_in_range(has, 22, 26); /* of 24 */
+    end(&f);
+}
+
+static void a_drained_and_a_lost_node_are_emptied(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 5, 10, (struct ldr_leader_opts){.replace_after_us = 30 * SECOND});
+    beat_all(&f, 11 * SECOND);
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 2, .node_state = LDR_NODE_DRAINING));
+    for (uint64_t t = 12; t < 150; t++) {
+        for (uint32_t i = 1; i <= 5; i++)
+            if (i != 4)
+                beat(&f, i, t * SECOND, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+        due(&f, t * SECOND);
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        const struct ldr_map_shard *s = &ldr_state_map(f.s)->shards[i];
+        assert_null(ldr_map_replica(s, 2));
+        assert_null(ldr_map_replica(s, 4));
+        assert_int_equal(s->nreplicas, 3);
+    }
+    assert_int_equal(node_state(&f, 4), LDR_NODE_DOWN);
+    end(&f);
+}
+
+static void status_is_one_object(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct ldr_buf b;
+    const struct ldr_leader_member members[] = {{1, "a:1", "leader"}, {2, "b:1", "follower"}};
+    begin(&f, 3, 2, (struct ldr_leader_opts){0});
+    join(f.s, 4, "z");
+    beat(&f, 1, 11 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    struct ldr_leader_view v = {.map = ldr_state_map(f.s),
+                                .defs_version = 3,
+                                .leader = 1,
+                                .members = members,
+                                .nmembers = 2,
+                                .detail = true,
+                                .mono_us = 12 * SECOND,
+                                .now_us = 3 * SECOND};
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_leader_status(f.l, &v, &b), 0);
+    const char *text = ldr_buf_cstr(&b);
+    static const char *const parts[] = {"{\"cluster\":\"test\",",
+                                        "\"defs_version\":3",
+                                        "\"role\":\"follower\"",
+                                        "\"last_seen_ms\":1000",
+                                        "\"last_seen_ms\":null",
+                                        "\"zone\":\"z\"",
+                                        "\"state\":\"pending\"",
+                                        "\"lo\":\"0000000000000000\"",
+                                        "\"kind\":\"move\",\"shard\":1,\"other\":0,\"from\":2,\"to\":4",
+                                        "\"plan\":["};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("no %s in %s", parts[i], text);
+    ldr_buf_close(&b);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(silent_nodes_are_down),
+                                       cmocka_unit_test(strangers_are_told_to_join),
+                                       cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
+                                       cmocka_unit_test(a_move_onto_a_dead_node_is_called_off),
+                                       cmocka_unit_test(a_split_ends_when_everybody_has),
+                                       cmocka_unit_test(rebalancing_runs_to_its_end),
+                                       cmocka_unit_test(a_drained_and_a_lost_node_are_emptied),
+                                       cmocka_unit_test(status_is_one_object)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
