@@ -31,6 +31,7 @@ static rocksdb_options_t *db_options(const struct ldr_shard *s, bool create)
 
 struct shape { /* of one family */
     size_t write_buffer, block;
+    int restart;        /* keys between two places in a block where a search can land */
     bool entity_prefix; /* bloom filters know (view, hash) besides whole keys */
     bool point_hash;    /* a hash index inside data blocks: for point gets */
     bool memtable_bloom;
@@ -41,6 +42,7 @@ static void set_table_format(const struct ldr_shard *s, rocksdb_options_t *o, co
     rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_format_version(t, 5);
     rocksdb_block_based_options_set_block_size(t, shape->block);
+    rocksdb_block_based_options_set_block_restart_interval(t, shape->restart);
     rocksdb_block_based_options_set_block_cache(t, s->cache);
     /* Index and filters live in the cache too: memory stays within its budget however large the shard grows.
      */
@@ -85,12 +87,12 @@ void ldr_options_create(struct ldr_shard *s, bool create)
 {
     size_t wb = s->opts.write_buffer_bytes, small = wb / 4 < 1 << 20 ? wb / 4 : 1 << 20;
     const struct shape shapes[LDR_CF_COUNT] = {
-        [LDR_CF_DEFAULT] = {small, 4096, false, false, false},
-        [LDR_CF_HISTORY] = {wb, 16384, true, false, true},
-        [LDR_CF_LATEST] = {wb, 8192, false, true, true},
-        [LDR_CF_LOG] = {wb / 2, 16384, false, false, false},
-        [LDR_CF_META] = {small, 4096, false, false, false},
-        [LDR_CF_TOMB] = {small, 4096, false, false, false},
+        [LDR_CF_DEFAULT] = {small, 4096, 16, false, false, false},
+        [LDR_CF_HISTORY] = {wb, 16384, 4, true, false, true},
+        [LDR_CF_LATEST] = {wb, 8192, 16, false, true, true},
+        [LDR_CF_LOG] = {wb / 2, 16384, 16, false, false, false},
+        [LDR_CF_META] = {small, 4096, 16, false, false, false},
+        [LDR_CF_TOMB] = {small, 4096, 16, false, false, false},
     };
     s->cache = rocksdb_cache_create_lru(s->opts.cache_bytes);
     s->db_opts = db_options(s, create);
