@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/options.h"
 #include "base/slice.h"
 #include "base/time.h"
 #include "base/utf8.h"

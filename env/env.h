@@ -3,6 +3,7 @@
 #ifndef LDR_ENV_H
 #define LDR_ENV_H
 #include "base/base.h"
+#include "env/log_lines.h"
 #include "env/loop.h"
 #include "env/uv_loop.h"
 

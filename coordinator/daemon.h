@@ -1,0 +1,55 @@
+/* The daemon: what its files share. Internal to coordinator/daemon_*.c. */
+#ifndef LDR_COORDINATOR_DAEMON_H
+#define LDR_COORDINATOR_DAEMON_H
+#include "coordinator/consensus.h"
+#include "coordinator/leader.h"
+#include "env/env.h"
+#include "env/uv_loop.h"
+#include "rpc/rpc.h"
+
+#define LDR_DAEMON_MEMBERS 15
+
+struct ldr_daemon_config {
+    uint64_t id;
+    const char *dir, *listen, *notices, *raft, *raft_listen, *http, *cluster;
+    const char *log_format, *log_level, *config;
+    bool bootstrap, check_config, help, version;
+    int64_t down_after_us, replace_after_us;
+    uint64_t moves_a_node;
+    struct ldr_member members[LDR_DAEMON_MEMBERS];
+    size_t nmembers;
+    struct ldr_arena arena;
+};
+/* Command line and file. LDR_E_INVALID with what is wrong. */
+int ldr_daemon_configure(struct ldr_daemon_config *c, int argc, char **argv, struct ldr_err *err);
+int ldr_daemon_help(struct ldr_buf *out);
+
+struct ldr_daemon {
+    const struct ldr_daemon_config *config;
+    struct ldr_log_lines lines;
+    struct ldr_clock clock;
+    struct ldr_uv_loop *loop;
+    const struct ldr_loop *seam;
+    struct ldr_consensus *consensus;
+    struct ldr_leader *leader;
+    struct ldr_control_server *control;
+    struct ldr_notices *notices;
+    struct ldr_http_server *http;
+    struct ldr_timer duty; /* the leader's */
+    bool proposing;        /* its commands are under way */
+    unsigned proposals;
+    uint64_t map_told, defs_told; /* versions that a notice has told of */
+    uint64_t commands, heartbeats, states, refused, elections;
+    struct ldr_hist commit_us;
+};
+struct ldr_server ldr_daemon_server(struct ldr_daemon *d); /* daemon_serve.c */
+void ldr_daemon_duty(struct ldr_timer *t);                 /* daemon_duty.c: what the leader does by itself */
+void ldr_daemon_role(void *ctx, bool leading);
+void ldr_daemon_applied(void *ctx, const struct ldr_state_result *r);
+int ldr_daemon_status(struct ldr_daemon *d, bool detail, struct ldr_buf *out);
+void ldr_daemon_http(void *ctx, const char *path, struct ldr_http_answer *a); /* daemon_http.c */
+static inline uint64_t ldr_daemon_mono_us(const struct ldr_daemon *d)
+{
+    return d->clock.mono_ns(d->clock.ctx) / 1000;
+}
+#endif

@@ -1,0 +1,146 @@
+/* What the daemon is told. deploy/larder-coordinator.yaml documents every key. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "coordinator/daemon.h"
+
+#define FILE_MAX (1u << 20)
+
+static size_t table(struct ldr_daemon_config *c, struct ldr_option out[24])
+{
+    const struct ldr_option all[] = {
+        {"config", LDR_OPTION_TEXT, &c->config, "FILE", "read options from FILE; those given here win"},
+        {"id", LDR_OPTION_U64, &c->id, "N", "number of this member, never used again once removed"},
+        {"dir", LDR_OPTION_TEXT, &c->dir, "DIR", "where its log is kept"},
+        {"listen", LDR_OPTION_TEXT, &c->listen, "HOST:PORT",
+         "for clients and nodes (default 127.0.0.1:7410)"},
+        {"notices", LDR_OPTION_TEXT, &c->notices, "HOST:PORT",
+         "publish notices of changes there (default: none)"},
+        {"raft", LDR_OPTION_TEXT, &c->raft, "HOST:PORT", "how the other members reach this one"},
+        {"raft-listen", LDR_OPTION_TEXT, &c->raft_listen, "IP:PORT",
+         "where it listens for them (default: --raft)"},
+        {"http", LDR_OPTION_TEXT, &c->http, "HOST:PORT", "/metrics, /healthz, /readyz (default: none)"},
+        {"cluster", LDR_OPTION_TEXT, &c->cluster, "LIST",
+         "members of a new cluster: 1@host:port,2@host:port,..."},
+        {"bootstrap", LDR_OPTION_FLAG, &c->bootstrap, NULL,
+         "begin a cluster of --cluster when the folder is empty"},
+        {"down-after", LDR_OPTION_TIME, &c->down_after_us, "TIME",
+         "a silent node counts as down (default 5s)"},
+        {"replace-after", LDR_OPTION_TIME, &c->replace_after_us, "TIME",
+         "a silent node's replicas are made anew elsewhere (default: never)"},
+        {"moves-a-node", LDR_OPTION_U64, &c->moves_a_node, "N",
+         "moves at one time onto or off one node (default 2)"},
+        {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
+        {"log-level", LDR_OPTION_TEXT, &c->log_level, "LEVEL", "debug, info, warn or error (default info)"},
+        {"check-config", LDR_OPTION_FLAG, &c->check_config, NULL, "say whether all this is right, and end"},
+        {"help", LDR_OPTION_FLAG, &c->help, NULL, "show this"},
+        {"version", LDR_OPTION_FLAG, &c->version, NULL, "show the version"},
+    };
+    memcpy(out, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+
+int ldr_daemon_help(struct ldr_buf *out)
+{
+    struct ldr_daemon_config none;
+    struct ldr_option options[24];
+    ldr_buf_puts(out, "usage: larder-coordinator --id N --dir DIR --raft HOST:PORT [--cluster LIST "
+                      "--bootstrap] [OPTION...]\n\n"
+                      "A member of the replicated registry of a Larder cluster: 1, 3 or 5 of them.\n\n");
+    return ldr_options_help(options, table(&none, options), out);
+}
+
+static int read_file(const char *path, struct ldr_buf *out, struct ldr_err *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return ldr_fail(err, LDR_E_INVALID, "cannot open %s: %s", path, strerror(errno));
+    char piece[4096];
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        ldr_buf_put(out, piece, n);
+    bool bad = ferror(f) != 0;
+    fclose(f);
+    return bad || out->err ? ldr_fail(err, LDR_E_INVALID, "cannot read %s", path) : 0;
+}
+
+/* "1@a:1,2@b:2" */
+static int read_members(struct ldr_daemon_config *c, struct ldr_err *err)
+{
+    char *text = ldr_arena_strndup(&c->arena, c->cluster, strlen(c->cluster)), *next = NULL;
+    if (!text)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    for (char *one = strtok_r(text, ",", &next); one; one = strtok_r(NULL, ",", &next)) {
+        char *at = strchr(one, '@'), *end = NULL;
+        uint64_t id = at && at != one ? strtoull(one, &end, 10) : 0;
+        if (id == 0 || end != at || !ldr_address_valid(ldr_slice_str(at + 1)))
+            return ldr_fail(err, LDR_E_INVALID, "cluster: found '%s', expected ID@HOST:PORT", one);
+        for (size_t i = 0; i < c->nmembers; i++)
+            if (c->members[i].id == id || strcmp(c->members[i].address, at + 1) == 0)
+                return ldr_fail(err, LDR_E_INVALID,
+                                "cluster: '%s' has a number or address that stands there already", one);
+        if (c->nmembers == LDR_DAEMON_MEMBERS)
+            return ldr_fail(err, LDR_E_INVALID, "cluster: more than %d members", LDR_DAEMON_MEMBERS);
+        c->members[c->nmembers++] = (struct ldr_member){id, at + 1};
+    }
+    return 0;
+}
+
+static int check(struct ldr_daemon_config *c, struct ldr_err *err)
+{
+    const struct {
+        const char *name, *value;
+        bool needed;
+    } addresses[] = {{"listen", c->listen, true},
+                     {"notices", c->notices, false},
+                     {"raft", c->raft, true},
+                     {"raft-listen", c->raft_listen, false},
+                     {"http", c->http, false}};
+    if (c->id == 0)
+        return ldr_fail(err, LDR_E_INVALID, "id: a number over 0 is needed");
+    if (!c->dir)
+        return ldr_fail(err, LDR_E_INVALID, "dir: a folder is needed");
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        if (!addresses[i].value && addresses[i].needed)
+            return ldr_fail(err, LDR_E_INVALID, "%s: an address is needed", addresses[i].name);
+        if (addresses[i].value && !ldr_address_valid(ldr_slice_str(addresses[i].value)))
+            return ldr_fail(err, LDR_E_INVALID, "%s: found '%s', expected HOST:PORT", addresses[i].name,
+                            addresses[i].value);
+    }
+    if (c->moves_a_node > 64)
+        return ldr_fail(err, LDR_E_INVALID, "moves-a-node: at most 64");
+    int rc = c->cluster ? read_members(c, err) : 0;
+    if (rc)
+        return rc;
+    bool there = false;
+    for (size_t i = 0; i < c->nmembers; i++)
+        there = there || c->members[i].id == c->id;
+    if (c->bootstrap && !there)
+        return ldr_fail(err, LDR_E_INVALID, "bootstrap: this member (%llu) must be one of --cluster",
+                        (unsigned long long)c->id);
+    return 0;
+}
+
+int ldr_daemon_configure(struct ldr_daemon_config *c, int argc, char **argv, struct ldr_err *err)
+{
+    struct ldr_option options[24];
+    struct ldr_daemon_config first = {0};
+    *c = (struct ldr_daemon_config){.listen = "127.0.0.1:7410", .log_format = "text", .log_level = "info"};
+    ldr_arena_init(&c->arena, NULL, 4096);
+    ldr_arena_init(&first.arena, NULL, 4096);
+    /* once to find the file, then the file, then once more, so that the command line wins */
+    int rc = ldr_options_args(options, table(&first, options), argc, argv, &first.arena, err);
+    if (!rc && first.config) {
+        struct ldr_buf text;
+        ldr_buf_init(&text, NULL, FILE_MAX);
+        rc = read_file(first.config, &text, err);
+        if (!rc)
+            rc = ldr_options_file(options, table(c, options), first.config, ldr_buf_slice(&text), &c->arena,
+                                  err);
+        ldr_buf_close(&text);
+    }
+    ldr_arena_close(&first.arena);
+    if (!rc)
+        rc = ldr_options_args(options, table(c, options), argc, argv, &c->arena, err);
+    return rc || c->help || c->version ? rc : check(c, err);
+}

@@ -1,0 +1,149 @@
+/* larder-coordinator. */
+#include <signal.h>
+#include <stdio.h>
+#include <uv.h>
+
+#include "coordinator/daemon.h"
+
+#ifndef LARDER_VERSION
+#define LARDER_VERSION "0.0.0"
+#endif
+
+/* Closing, one thing after the other: no requests, no duties, no log, no loop. */
+struct ending {
+    struct ldr_daemon *d;
+    uv_signal_t signals[2];
+    bool begun;
+};
+
+static void stop_loop(void *owner)
+{
+    ldr_uv_loop_stop(((struct ending *)owner)->d->loop);
+}
+static void close_log(void *owner)
+{
+    ldr_consensus_close(((struct ending *)owner)->d->consensus, stop_loop, owner);
+}
+static void close_http(void *owner)
+{
+    struct ending *e = owner;
+    if (e->d->http)
+        ldr_http_close(e->d->http, close_log, e);
+    else
+        close_log(e);
+}
+static void on_signal(uv_signal_t *h, int number)
+{
+    struct ending *e = h->data;
+    if (e->begun)
+        return;
+    e->begun = true;
+    ldr_logf(&e->d->lines.log, LDR_LOG_INFO, "stopping: signal %d", number);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&e->signals[i], NULL);
+    e->d->seam->timer_stop(e->d->seam->ctx, &e->d->duty);
+    ldr_control_server_close(e->d->control, close_http, e);
+}
+
+static int open_all(struct ldr_daemon *d, struct ldr_err *err)
+{
+    const struct ldr_daemon_config *c = d->config;
+    int rc = ldr_uv_loop_create(&d->loop);
+    if (rc)
+        return ldr_fail(err, rc, "no loop: %s", ldr_code_text(rc));
+    d->seam = ldr_uv_loop_seam(d->loop);
+    ldr_hist_init(&d->commit_us);
+    struct ldr_leader_opts l = {.down_after_us = (uint64_t)c->down_after_us,
+                                .replace_after_us = (uint64_t)c->replace_after_us,
+                                .moves_a_node = (uint32_t)c->moves_a_node};
+    rc = ldr_leader_create(&l, ldr_daemon_mono_us(d), &d->leader);
+    if (rc)
+        return ldr_fail(err, rc, "out of memory");
+    struct ldr_consensus_opts o = {.loop = d->loop,
+                                   .id = c->id,
+                                   .dir = c->dir,
+                                   .address = c->raft,
+                                   .bind = c->raft_listen,
+                                   .members = c->members,
+                                   .nmembers = c->nmembers,
+                                   .bootstrap = c->bootstrap,
+                                   .log = &d->lines.log,
+                                   .applied = ldr_daemon_applied,
+                                   .role = ldr_daemon_role,
+                                   .ctx = d};
+    rc = ldr_consensus_open(&o, &d->consensus, err);
+    if (rc)
+        return rc;
+    if (c->notices && (rc = ldr_notices_publish_on(c->notices, &d->notices, err)) != 0)
+        return rc;
+    if (c->http && (rc = ldr_http_create(d->loop, c->http, ldr_daemon_http, d, &d->http, err)) != 0)
+        return rc;
+    struct ldr_server server = ldr_daemon_server(d);
+    struct ldr_control_server_options s = {.listen = c->listen, .loop = d->loop, .server = &server};
+    return ldr_control_server_create(&s, &d->control, err);
+}
+
+static int run(const struct ldr_daemon_config *c)
+{
+    static struct ldr_daemon d; /* one a process; a member of main, not of the library */
+    struct ending e = {.d = &d};
+    struct ldr_err err;
+    d.config = c;
+    d.clock = ldr_clock_system();
+    int rc = ldr_log_lines_init(&d.lines, "coordinator", c->log_format, c->log_level, &err);
+    if (rc) {
+        fprintf(stderr, "larder-coordinator: %s\n", err.message);
+        return 2;
+    }
+    rc = open_all(&d, &err);
+    if (rc) {
+        ldr_logf(&d.lines.log, LDR_LOG_ERROR, "cannot start: %s", err.message);
+        return rc == LDR_E_INVALID ? 2 : 3; /* nothing was promised yet: the process ends as it is */
+    }
+    uv_loop_t *uv = ldr_uv_loop_handle(d.loop);
+    static const int stops[] = {SIGTERM, SIGINT};
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(uv, &e.signals[i]);
+        e.signals[i].data = &e;
+        uv_signal_start(&e.signals[i], on_signal, stops[i]);
+    }
+    d.duty.fire = ldr_daemon_duty;
+    d.duty.owner = &d;
+    d.seam->timer_start(d.seam->ctx, &d.duty, 0);
+    ldr_logf(&d.lines.log, LDR_LOG_INFO, "member %llu serves clients on %s, peers on %s",
+             (unsigned long long)c->id, c->listen, c->raft);
+    ldr_uv_loop_run(d.loop);
+    if (d.notices)
+        ldr_notices_close(d.notices);
+    ldr_leader_destroy(d.leader);
+    ldr_uv_loop_destroy(d.loop);
+    ldr_logf(&d.lines.log, LDR_LOG_INFO, "stopped");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct ldr_daemon_config c;
+    struct ldr_err err;
+    signal(SIGPIPE, SIG_IGN);
+    int rc = ldr_daemon_configure(&c, argc, argv, &err);
+    int code = 0;
+    if (rc) {
+        fprintf(stderr, "larder-coordinator: %s\n", err.message);
+        code = 2;
+    } else if (c.help) {
+        struct ldr_buf b;
+        ldr_buf_init(&b, NULL, 0);
+        ldr_daemon_help(&b);
+        fputs(ldr_buf_cstr(&b), stdout);
+        ldr_buf_close(&b);
+    } else if (c.version) {
+        puts("larder-coordinator " LARDER_VERSION);
+    } else if (c.check_config) {
+        puts("the configuration is right");
+    } else {
+        code = run(&c);
+    }
+    ldr_arena_close(&c.arena);
+    return code;
+}
