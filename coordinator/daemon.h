@@ -34,7 +34,7 @@ struct ldr_daemon {
     struct ldr_leader *leader;
     struct ldr_control_server *control;
     struct ldr_notices *notices;
-    struct ldr_http_server *http;
+    struct ldr_http *http;
     struct ldr_timer duty; /* the leader's */
     bool proposing;        /* its commands are under way */
     unsigned proposals;

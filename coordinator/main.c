@@ -76,7 +76,7 @@ static int open_all(struct ldr_daemon *d, struct ldr_err *err)
         return rc;
     if (c->notices && (rc = ldr_notices_publish_on(c->notices, &d->notices, err)) != 0)
         return rc;
-    if (c->http && (rc = ldr_http_create(d->loop, c->http, ldr_daemon_http, d, &d->http, err)) != 0)
+    if (c->http && (rc = ldr_http_listen(d->loop, c->http, ldr_daemon_http, d, &d->http, err)) != 0)
         return rc;
     struct ldr_server server = ldr_daemon_server(d);
     struct ldr_control_server_options s = {.listen = c->listen, .loop = d->loop, .server = &server};

@@ -1,22 +1,24 @@
-/* A tiny HTTP/1.1 listener for health checks and metrics: GET only, one request a connection. */
+/* A small HTTP listener for health checks and metrics: GET and HEAD, one answer a connection, everything
+ * bounded. It serves whoever can reach its address: what it shows is no secret. */
 #ifndef LDR_RPC_HTTP_H
 #define LDR_RPC_HTTP_H
+#include "base/base.h"
 #include "env/env.h"
 
-struct ldr_uv_loop;
-struct ldr_http_server;
+struct ldr_http;
 struct ldr_http_answer {
-    int status;       /* 200 unless set; 404 and the like */
-    const char *type; /* text/plain unless set; static text */
+    int status;       /* 200, 404, 503 */
+    const char *type; /* "text/plain" when NULL */
     struct ldr_buf body;
 };
-/* get is called on the loop, for each path asked for ("/metrics", without the query). At most 64 connections,
- * 8 KiB of request, 5 s for everything; more are closed. port 0 = any free one. LDR_E_INVALID, LDR_E_IO with
- * detail. */
-int ldr_http_create(struct ldr_uv_loop *loop, const char *listen,
-                    void (*get)(void *ctx, const char *path, struct ldr_http_answer *a), void *ctx,
-                    struct ldr_http_server **out, struct ldr_err *err);
-int ldr_http_port(const struct ldr_http_server *s);
-/* On the loop; closed() when nothing of it is left. */
-void ldr_http_close(struct ldr_http_server *s, void (*closed)(void *owner), void *owner);
+/* Fills the answer to GET path (without what follows a '?'), at once, on the loop. */
+typedef void (*ldr_http_serve)(void *ctx, const char *path, struct ldr_http_answer *a);
+
+/* Listens on "host:port" (port 0: any). LDR_E_INVALID, LDR_E_IO with err, LDR_E_NOMEM. On the loop's thread
+ * or before it runs, as all below. */
+int ldr_http_listen(struct ldr_uv_loop *loop, const char *address, ldr_http_serve serve, void *ctx,
+                    struct ldr_http **out, struct ldr_err *err);
+int ldr_http_port(const struct ldr_http *h);
+/* Breaks off what is under way; then, on the loop, closed(owner), and it is gone. */
+void ldr_http_close(struct ldr_http *h, void (*closed)(void *owner), void *owner);
 #endif

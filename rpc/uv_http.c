@@ -1,240 +1,251 @@
-#include <stdlib.h>
+#include <stdio.h>
 #include <uv.h>
 
-#include "env/uv_loop.h"
-#include "rpc/rpc.h"
+#include "rpc/http.h"
 #include "rpc/uv_conn.h"
 
-#define CONNECTIONS 64
-#define REQUEST_MAX 8192u
-#define LIFE_MS     5000u
+#define CONNS_MAX   64
+#define REQUEST_MAX 4096
+#define LIFE_MS     5000 /* of a connection, whatever it does */
 
-struct ldr_http_server {
-    uv_tcp_t listener;
-    uv_loop_t *loop;
-    void (*get)(void *ctx, const char *path, struct ldr_http_answer *a);
-    void *ctx;
-    int port;
-    bool closing;
-    unsigned handles; /* the listener, and two of each visitor */
-    struct visitor *visitors;
-    void (*closed)(void *owner);
-    void *owner;
-};
-struct visitor {
+struct client {
     uv_tcp_t tcp;
     uv_timer_t life;
     uv_write_t write;
-    struct ldr_http_server *server;
-    struct visitor *prev, *next;
-    struct ldr_buf answer;
-    bool leaving, answered;
-    unsigned open; /* handles that are not closed yet */
+    struct ldr_http *http;
+    struct client *prev, *next;
+    char request[REQUEST_MAX + 1];
     size_t n;
-    char request[REQUEST_MAX];
+    struct ldr_buf out;
+    int handles;
+    bool closing, answered;
+};
+struct ldr_http {
+    uv_tcp_t tcp;
+    uv_loop_t *uv;
+    ldr_http_serve serve;
+    void *ctx;
+    struct client *clients;
+    uint32_t nclients;
+    bool closing, listener_gone;
+    void (*closed)(void *owner);
+    void *owner;
 };
 
-static void handle_gone(struct ldr_http_server *s)
+static void gone(struct ldr_http *h)
 {
-    if (--s->handles || !s->closing)
+    if (!h->closing || !h->listener_gone || h->clients)
         return;
-    void (*closed)(void *) = s->closed;
-    void *owner = s->owner;
-    free(s);
+    void (*closed)(void *) = h->closed;
+    void *owner = h->owner;
+    ldr_release(NULL, h);
     if (closed)
         closed(owner);
 }
 
-static void half_closed(uv_handle_t *h)
+static void client_closed(uv_handle_t *handle)
 {
-    struct visitor *v = h->data;
-    struct ldr_http_server *s = v->server;
-    if (--v->open == 0) {
-        ldr_buf_close(&v->answer);
-        free(v);
-    }
-    handle_gone(s);
-}
-
-static void leave(struct visitor *v)
-{
-    if (v->leaving)
+    struct client *c = handle->data;
+    struct ldr_http *h = c->http;
+    if (--c->handles)
         return;
-    v->leaving = true;
-    if (v->prev)
-        v->prev->next = v->next;
+    if (c->prev)
+        c->prev->next = c->next;
     else
-        v->server->visitors = v->next;
-    if (v->next)
-        v->next->prev = v->prev;
-    uv_close((uv_handle_t *)&v->tcp, half_closed);
-    uv_close((uv_handle_t *)&v->life, half_closed);
+        h->clients = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    h->nclients--;
+    ldr_buf_close(&c->out);
+    ldr_release(NULL, c);
+    gone(h);
 }
 
-static void written(uv_write_t *req, int status)
+static void client_close(struct client *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    uv_close((uv_handle_t *)&c->tcp, client_closed);
+    uv_close((uv_handle_t *)&c->life, client_closed);
+}
+
+static void too_long(uv_timer_t *t)
+{
+    client_close(t->data);
+}
+
+static void written(uv_write_t *w, int status)
 {
     (void)status;
-    leave(req->data);
+    client_close(w->data);
 }
 
 static const char *reason(int status)
 {
-    return status == 200   ? "OK"
-           : status == 404 ? "Not Found"
-           : status == 405 ? "Method Not Allowed"
-           : status == 503 ? "Service Unavailable"
-                           : "Error";
+    switch (status) {
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Internal Server Error";
+    }
 }
 
-static void answer(struct visitor *v, int status, const char *path)
+static void answer(struct client *c, struct ldr_http_answer *a, bool head_only)
 {
-    struct ldr_http_answer a = {.status = status, .type = "text/plain; charset=utf-8"};
-    ldr_buf_init(&a.body, NULL, 16u << 20);
-    if (path)
-        v->server->get(v->server->ctx, path, &a);
-    else
-        ldr_buf_printf(&a.body, "%s\n", reason(status));
-    if (a.body.err) {
-        ldr_buf_reset(&a.body);
-        a.status = 500;
+    c->answered = true;
+    if (a->body.err) {
+        a->status = 500;
+        a->body.n = 0;
     }
-    ldr_buf_printf(&v->answer,
-                   "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                   a.status, reason(a.status), a.type, a.body.n);
-    ldr_buf_put(&v->answer, a.body.p, a.body.n);
+    ldr_buf_printf(&c->out,
+                   "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
+                   "Cache-Control: no-store\r\n%s\r\n",
+                   a->status, reason(a->status), a->type ? a->type : "text/plain", a->body.n,
+                   a->status == 405 ? "Allow: GET, HEAD\r\n" : "");
+    if (!head_only && a->body.n)
+        ldr_buf_put(&c->out, a->body.p, a->body.n);
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    uv_buf_t b = uv_buf_init((char *)c->out.p, (unsigned)c->out.n);
+    c->write.data = c;
+    if (c->out.err || uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, written))
+        client_close(c);
+}
+
+/* The request line: method, path, version. */
+static void request(struct client *c)
+{
+    struct ldr_http_answer a = {.status = 400};
+    ldr_buf_init(&a.body, NULL, 0);
+    char *path = strchr(c->request, ' '), *end = path ? strpbrk(path + 1, " \r\n") : NULL;
+    bool head = strncmp(c->request, "HEAD ", 5) == 0;
+    if (end && *end == ' ' && path[1] == '/' && strncmp(end + 1, "HTTP/1.", 7) == 0) {
+        *end = 0;
+        if (!head && strncmp(c->request, "GET ", 4) != 0) {
+            a.status = 405;
+        } else {
+            char *query = strchr(path + 1, '?');
+            if (query)
+                *query = 0;
+            a.status = 404;
+            c->http->serve(c->http->ctx, path + 1, &a);
+        }
+    }
+    answer(c, &a, head);
     ldr_buf_close(&a.body);
-    v->answered = true;
-    v->write.data = v;
-    uv_buf_t b = uv_buf_init((char *)v->answer.p, (unsigned)v->answer.n);
-    if (v->answer.err || uv_write(&v->write, (uv_stream_t *)&v->tcp, &b, 1, written))
-        leave(v);
 }
 
-/* "GET /path HTTP/1.1" once the head is whole. */
-static void look(struct visitor *v)
+static void room(uv_handle_t *handle, size_t want, uv_buf_t *b)
 {
-    v->request[v->n] = '\0';
-    if (v->answered || !strstr(v->request, "\r\n\r\n"))
+    struct client *c = handle->data;
+    (void)want;
+    *b = uv_buf_init(c->request + c->n, (unsigned)(REQUEST_MAX - c->n));
+}
+
+static void got(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+{
+    struct client *c = stream->data;
+    (void)b;
+    if (c->answered || c->closing || n == 0)
         return;
-    char *path = strchr(v->request, ' '), *end = path ? strpbrk(path + 1, " ?\r\n") : NULL;
-    if (strncmp(v->request, "GET ", 4) != 0 || !end || path[1] != '/') {
-        answer(v, 405, NULL);
-        return;
-    }
-    *end = '\0';
-    answer(v, 200, path + 1);
-}
-
-static void give_room(uv_handle_t *h, size_t hint, uv_buf_t *buf)
-{
-    struct visitor *v = h->data;
-    (void)hint;
-    *buf =
-        uv_buf_init(v->request + v->n, (unsigned)(REQUEST_MAX - 1 - v->n)); /* 0 = full: read gives ENOBUFS */
-}
-
-static void got(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct visitor *v = stream->data;
-    (void)buf;
-    if (n < 0) {
-        leave(v);
+    if (n < 0 && c->n < REQUEST_MAX) {
+        client_close(c);
         return;
     }
-    v->n += (size_t)n;
-    look(v);
-}
-
-static void life_over(uv_timer_t *t)
-{
-    leave(t->data);
-}
-
-static void visited(uv_stream_t *listener, int status)
-{
-    struct ldr_http_server *s = listener->data;
-    struct visitor *v = status || s->closing ? NULL : ldr_calloc(NULL, 1, sizeof *v);
-    if (!v)
-        return;
-    v->server = s;
-    ldr_buf_init(&v->answer, NULL, 17u << 20);
-    v->tcp.data = v->life.data = v;
-    if (uv_timer_init(s->loop, &v->life) || uv_tcp_init(s->loop, &v->tcp)) {
-        free(v); /* neither fails on a loop that runs */
-        return;
+    c->n += n > 0 ? (size_t)n : 0;
+    c->request[c->n] = 0;
+    if (memchr(c->request, 0, c->n)) {
+        client_close(c);
+    } else if (strstr(c->request, "\r\n\r\n")) {
+        request(c);
+    } else if (c->n == REQUEST_MAX) {
+        struct ldr_http_answer a = {.status = 431};
+        ldr_buf_init(&a.body, NULL, 0);
+        answer(c, &a, false);
     }
-    v->open = 2;
-    bool full = s->handles >= 1 + 2 * CONNECTIONS;
-    s->handles += 2;
-    v->next = s->visitors;
-    if (v->next)
-        v->next->prev = v;
-    s->visitors = v;
-    if (uv_accept(listener, (uv_stream_t *)&v->tcp) || full ||
-        uv_timer_start(&v->life, life_over, LIFE_MS, 0) ||
-        uv_read_start((uv_stream_t *)&v->tcp, give_room, got))
-        leave(v);
 }
 
-static void listener_closed(uv_handle_t *h)
+static void incoming(uv_stream_t *stream, int status)
 {
-    handle_gone(h->data);
+    struct ldr_http *h = stream->data;
+    if (status < 0 || h->closing)
+        return;
+    struct client *c = ldr_calloc(NULL, 1, sizeof *c);
+    LDR_ASSERT(c); /* as for timers: a daemon out of memory ends */
+    c->http = h;
+    ldr_buf_init(&c->out, NULL, 0);
+    LDR_ASSERT(uv_tcp_init(h->uv, &c->tcp) == 0 && uv_timer_init(h->uv, &c->life) == 0);
+    c->tcp.data = c->life.data = c;
+    c->handles = 2;
+    c->next = h->clients;
+    if (c->next)
+        c->next->prev = c;
+    h->clients = c;
+    h->nclients++;
+    if (uv_accept(stream, (uv_stream_t *)&c->tcp) || h->nclients > CONNS_MAX ||
+        uv_timer_start(&c->life, too_long, LIFE_MS, 0) || uv_read_start((uv_stream_t *)&c->tcp, room, got))
+        client_close(c);
 }
 
-int ldr_http_create(struct ldr_uv_loop *loop, const char *listen,
-                    void (*get)(void *ctx, const char *path, struct ldr_http_answer *a), void *ctx,
-                    struct ldr_http_server **out, struct ldr_err *err)
+static void listener_closed(uv_handle_t *handle)
+{
+    struct ldr_http *h = handle->data;
+    h->listener_gone = true;
+    gone(h);
+}
+
+void ldr_http_close(struct ldr_http *h, void (*closed)(void *owner), void *owner)
+{
+    LDR_ASSERT(!h->closing);
+    h->closing = true;
+    h->closed = closed;
+    h->owner = owner;
+    for (struct client *c = h->clients; c; c = c->next)
+        client_close(c);
+    uv_close((uv_handle_t *)&h->tcp, listener_closed);
+}
+
+int ldr_http_port(const struct ldr_http *h)
+{
+    return address_port(&h->tcp);
+}
+
+int ldr_http_listen(struct ldr_uv_loop *loop, const char *address, ldr_http_serve serve, void *ctx,
+                    struct ldr_http **out, struct ldr_err *err)
 {
     struct sockaddr_storage at;
-    *out = NULL;
-    int rc = address_resolve(listen, &at, err);
+    int rc = address_resolve(address, &at, err);
     if (rc)
         return rc;
-    struct ldr_http_server *s = ldr_calloc(NULL, 1, sizeof *s);
-    if (!s)
-        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    s->loop = ldr_uv_loop_handle(loop);
-    s->get = get;
-    s->ctx = ctx;
-    s->listener.data = s;
-    rc = uv_tcp_init(s->loop, &s->listener);
+    struct ldr_http *h = ldr_calloc(NULL, 1, sizeof *h);
+    if (!h)
+        return LDR_E_NOMEM;
+    h->uv = ldr_uv_loop_handle(loop);
+    h->serve = serve;
+    h->ctx = ctx;
+    rc = uv_tcp_init(h->uv, &h->tcp);
     if (rc) {
-        free(s);
-        return ldr_fail(err, LDR_E_IO, "no socket: %s", uv_strerror(rc));
+        ldr_release(NULL, h);
+        return ldr_fail(err, LDR_E_IO, "%s: %s", address, uv_strerror(rc));
     }
-    s->handles = 1;
-    rc = uv_tcp_bind(&s->listener, (const struct sockaddr *)&at, 0);
+    h->tcp.data = h;
+    rc = uv_tcp_bind(&h->tcp, (const struct sockaddr *)&at, 0);
     if (!rc)
-        rc = uv_listen((uv_stream_t *)&s->listener, 64, visited);
-    struct sockaddr_storage bound;
-    int len = sizeof bound;
-    if (!rc)
-        rc = uv_tcp_getsockname(&s->listener, (struct sockaddr *)&bound, &len);
+        rc = uv_listen((uv_stream_t *)&h->tcp, 64, incoming);
     if (rc) {
-        ldr_fail(err, LDR_E_IO, "cannot listen on %s: %s", listen, uv_strerror(rc));
-        ldr_http_close(s, NULL, NULL);
-        return LDR_E_IO;
+        ldr_http_close(h, NULL, NULL);
+        return ldr_fail(err, LDR_E_IO, "cannot listen for HTTP on %s: %s", address, uv_strerror(rc));
     }
-    /* the port is at one place in both families */
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&bound;
-    s->port = ntohs(in->sin_port);
-    *out = s;
+    *out = h;
     return 0;
-}
-
-int ldr_http_port(const struct ldr_http_server *s)
-{
-    return s->port;
-}
-
-void ldr_http_close(struct ldr_http_server *s, void (*closed)(void *owner), void *owner)
-{
-    s->closing = true;
-    s->closed = closed;
-    s->owner = owner;
-    uv_close((uv_handle_t *)&s->listener, listener_closed);
-    for (struct visitor *v = s->visitors, *next; v; v = next) {
-        next = v->next;
-        leave(v);
-    }
 }
