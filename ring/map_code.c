@@ -102,6 +102,7 @@ static int get_count(const struct ldr_heap *heap, struct ldr_cursor *c, size_t m
                      void **out, uint32_t *n)
 {
     uint32_t count = ldr_cursor_count(c, min);
+    *n = 0;
     if (c->err || count > max)
         return LDR_E_CORRUPT;
     if (!count)
