@@ -82,6 +82,8 @@ void vault_end(struct vtask *t)
     int code = t->code;
     if (code)
         op->err.code = code;
+    if ((code == LDR_E_IO || code == LDR_E_READ_ONLY) && v->opts.broken)
+        v->opts.broken(v->opts.broken_ctx, code, op->err.message);
     vault_release(t); /* first: done may start the next operation on the replica */
     op->done(op, code);
     vdefs_release(t->defs);

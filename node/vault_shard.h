@@ -18,6 +18,10 @@ struct ldr_vault_shard_opts {
     uint32_t queue_writes;     /* waiting for one replica; more get LDR_E_BUSY; 0 = 4096 */
     size_t queue_bytes;        /* same, of all replicas; 0 = 256 MiB */
     bool no_sync;              /* for tests only */
+    /* On the loop, when an operation ended with LDR_E_IO or _READ_ONLY: the disk cannot be trusted. May be
+     * NULL. */
+    void (*broken)(void *ctx, int code, const char *text);
+    void *broken_ctx;
     const struct ldr_log *log; /* borrowed; may be NULL */
 };
 /* Takes the folder's lock (LDR_E_LOCKED), removes what a crash left half-done, reads notes and definitions.
