@@ -11,7 +11,8 @@
 struct shard { /* what of the server is on one loop */
     struct wire wire;
     struct ldr_data_server *server;
-    struct ldr_job job;
+    struct ldr_uv_loop *loop; /* never changes, so that any thread may post to it */
+    struct ldr_job opening, closing;
     struct request *open; /* whose connection may be gone */
 };
 
@@ -142,7 +143,7 @@ static void late_run(struct ldr_job *j)
 static void reply_send(struct ldr_reply *reply, int code, struct ldr_slice payload)
 {
     struct request *r = reply->impl[0];
-    if (ldr_uv_loop_here(r->shard->wire.loop)) {
+    if (ldr_uv_loop_here(r->shard->loop)) {
         request_answer(r, code, payload);
         return;
     }
@@ -154,7 +155,7 @@ static void reply_send(struct ldr_reply *reply, int code, struct ldr_slice paylo
     l->n = payload.n;
     if (payload.n)
         memcpy(l->bytes, payload.p, payload.n);
-    ldr_uv_loop_post(r->shard->wire.loop, &l->job);
+    ldr_uv_loop_post(r->shard->loop, &l->job);
 }
 
 /* ---- Frames. ---- */
@@ -352,7 +353,7 @@ static void accepting(uv_stream_t *listener, int status)
     if (sh == &s->shards[0])
         arrive(&a->job);
     else
-        ldr_uv_loop_post(sh->wire.loop, &a->job);
+        ldr_uv_loop_post(sh->loop, &a->job);
 }
 
 /* ---- Life. ---- */
@@ -370,7 +371,7 @@ static void server_closed(struct ldr_job *j)
 static void part_left(struct ldr_data_server *s)
 {
     if (atomic_fetch_sub(&s->shards_left, 1) == 1)
-        ldr_uv_loop_post(s->shards[0].wire.loop, &s->closed_job);
+        ldr_uv_loop_post(s->shards[0].loop, &s->closed_job);
 }
 
 /* A shard is gone when its handles are closed and its requests are answered. */
@@ -387,7 +388,7 @@ static void wire_gone(struct wire *w)
 
 static void shard_close(struct ldr_job *j)
 {
-    struct shard *sh = (struct shard *)((char *)j - offsetof(struct shard, job));
+    struct shard *sh = (struct shard *)((char *)j - offsetof(struct shard, closing));
     wire_close(&sh->wire);
 }
 
@@ -402,8 +403,8 @@ void ldr_data_server_close(struct ldr_data_server *s, void (*closed)(void *owner
     s->closed_owner = owner;
     uv_close((uv_handle_t *)&s->listener, listener_closed);
     for (size_t i = 1; i < s->n_shards; i++) {
-        s->shards[i].job.run = shard_close;
-        ldr_uv_loop_post(s->shards[i].wire.loop, &s->shards[i].job);
+        s->shards[i].closing.run = shard_close;
+        ldr_uv_loop_post(s->shards[i].loop, &s->shards[i].closing);
     }
     wire_close(&s->shards[0].wire);
 }
@@ -411,10 +412,9 @@ void ldr_data_server_close(struct ldr_data_server *s, void (*closed)(void *owner
 /* On the loop of the shard: timers and handles may be made there only. */
 static void shard_open(struct ldr_job *j)
 {
-    struct shard *sh = (struct shard *)((char *)j - offsetof(struct shard, job));
-    struct ldr_uv_loop *loop = sh->wire.loop;
+    struct shard *sh = (struct shard *)((char *)j - offsetof(struct shard, opening));
     struct ldr_data_limits limits = sh->wire.limits;
-    int rc = wire_init(&sh->wire, loop, &limits);
+    int rc = wire_init(&sh->wire, sh->loop, &limits);
     LDR_ASSERT(rc == 0); /* a quarter of a megabyte at the start of a daemon */
     sh->wire.owner = sh;
     sh->wire.turn = turn;
@@ -461,13 +461,13 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     for (size_t i = 0; i < o->n_loops; i++) {
         struct shard *sh = &s->shards[i];
         sh->server = s;
-        sh->wire.loop = o->loops[i];
+        sh->loop = o->loops[i];
         sh->wire.limits = o->limits;
-        sh->job.run = shard_open;
+        sh->opening.run = shard_open;
         if (i == 0)
-            shard_open(&sh->job);
+            shard_open(&sh->opening);
         else
-            ldr_uv_loop_post(o->loops[i], &sh->job);
+            ldr_uv_loop_post(sh->loop, &sh->opening);
     }
     s->connections_max = s->shards[0].wire.limits.connections;
     *out = s;

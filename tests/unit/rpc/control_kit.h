@@ -26,7 +26,7 @@ struct ckit {
     char address[64], leader[64];
     int port;
     struct ldr_reply *held[64];
-    int n_held;
+    atomic_int n_held;
     atomic_int served;
     sem_t closed;
     struct ldr_job job;
