@@ -69,7 +69,8 @@ static const char *put(const struct ldr_option *o, struct ldr_slice value, struc
     case LDR_OPTION_SIZE:
         return put_size(text, o->to);
     case LDR_OPTION_TIME:
-        return ldr_duration_parse(ldr_slice(text, value.n), o->to, NULL) ? "a time such as 500ms, 5s or 1h" : NULL;
+        return ldr_duration_parse(ldr_slice(text, value.n), o->to, NULL) ? "a time such as 500ms, 5s or 1h"
+                                                                         : NULL;
     case LDR_OPTION_U64:
         for (const char *p = text; *p; p++)
             if (*p < '0' || *p > '9')
