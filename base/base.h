@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/bug.h"
 #include "base/buf.h"
 #include "base/csv.h"
 #include "base/cursor.h"

@@ -43,8 +43,9 @@ static inline uint64_t ldr_vault_child_incarnation(uint64_t parent, uint32_t chi
     return ldr_hash64(b, sizeof b) | 1;
 }
 
-/* open: one that is on disk. create: a new empty one with the arc lo..hi; fine when it is there already and
- * empty or of this arc. close: its data stays. drop: with all its data; fine when it is not there. */
+/* open: one that is on disk (fine when it is open: about is filled). create: a new empty one with the arc
+ * lo..hi; fine when it is there already and empty or of this arc. close: its data stays. drop: with all its
+ * data; fine when it is not there. */
 struct ldr_vault_open {
     struct ldr_vault_op op;
     uint32_t shard;
@@ -178,8 +179,9 @@ struct ldr_vault_split {
     uint64_t lo, hi, child_lo, child_hi;
     struct ldr_vault_about about, child_about; /* out */
 };
-/* The replica's arc grows to lo..hi, it takes over all that `other` holds (through its log, so that peers see
- * it), and `other` is dropped. Fine to repeat after a crash or when it was done. */
+/* other 0: only the arc grows. Else the replica's arc grows to lo..hi, it takes over all that `other` holds
+ * (through its log, so that peers see it), and `other` is dropped. Fine to repeat after a crash or when it
+ * was done. */
 struct ldr_vault_merge {
     struct ldr_vault_op op;
     uint32_t shard, other;

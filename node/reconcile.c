@@ -1,0 +1,124 @@
+/* From what is to what the map says. Looks at everything anew each time and starts what is missing, so a
+ * crash, a failure or a map that skips steps needs no case of its own. */
+#include "node/node_impl.h"
+
+const struct ldr_map_shard *ldr_rep_shard(const struct ldr_rep *r)
+{
+    return ldr_map_shard(&r->n->map, r->shard);
+}
+
+static bool mine(const struct ldr_node *n, const struct ldr_map_shard *s)
+{
+    return n->id != 0 && ldr_map_replica(s, n->id) != NULL;
+}
+
+/* What it has beyond its arc is cut off, topmost shard first: a child of today's map, with all that lies in
+ * it. */
+static const struct ldr_map_shard *child_of(const struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    uint64_t hi = s ? s->hi : r->about.hi;
+    if (r->about.hi > hi)
+        return ldr_map_shard_of(&r->n->map, r->about.hi);
+    return NULL;
+}
+
+/* A replica next to s that the map does not know any more: merged into it. */
+static struct ldr_rep *merged_into(struct ldr_node *n, const struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    for (struct ldr_rep *o = n->reps; o; o = o->next)
+        if (o != r && o->state == LDR_REP_OPEN && !ldr_map_shard(&n->map, o->shard) && o->about.lo >= s->lo &&
+            o->about.hi <= s->hi)
+            return o;
+    return NULL;
+}
+
+static bool still_opening(const struct ldr_node *n)
+{
+    for (const struct ldr_rep *r = n->reps; r; r = r->next)
+        if (r->state == LDR_REP_OPENING || r->state == LDR_REP_CLOSING)
+            return true;
+    return false;
+}
+
+/* Not in the map any more: waits to be merged, when it is to be, else goes. */
+static void settle_unknown(struct ldr_rep *r)
+{
+    struct ldr_node *n = r->n;
+    const struct ldr_map_shard *s = ldr_map_shard_of(&n->map, r->about.lo);
+    if (s && mine(n, s) && s->lo <= r->about.lo && r->about.hi <= s->hi) {
+        struct ldr_rep *into = ldr_rep_find(n, s->id);
+        /* until the one that takes it over has its new arc, this one is needed */
+        if (into && (into->state != LDR_REP_OPEN || into->about.lo != s->lo || into->about.hi != s->hi))
+            return;
+    }
+    ldr_rep_drop(r);
+}
+
+static void settle_open(struct ldr_rep *r)
+{
+    struct ldr_node *n = r->n;
+    const struct ldr_map_shard *s = ldr_rep_shard(r), *child = child_of(r, s);
+    if (!s) {
+        if (n->map.nshards && !still_opening(n))
+            settle_unknown(r);
+        return;
+    }
+    if (r->about.lo == s->lo && r->about.hi > s->hi && child && child->lo > r->about.lo) {
+        ldr_rep_split(r, child);
+        return;
+    }
+    if (!mine(n, s)) {
+        ldr_rep_drop(r);
+        return;
+    }
+    if (r->about.lo > s->lo || r->about.hi < s->hi) {
+        if (!still_opening(n)) {
+            struct ldr_rep *o = merged_into(n, r, s);
+            ldr_rep_merge(r, o, s->lo, s->hi);
+        }
+        return;
+    }
+    if (ldr_rep_sync_peers(r, s) == 0)
+        ldr_rep_catch_up(r);
+}
+
+/* A shard of this node that it has not: made, copied, or soon cut off from one that it has. */
+static void settle_missing(struct ldr_node *n, const struct ldr_map_shard *s)
+{
+    for (const struct ldr_rep *q = n->reps; q; q = q->next)
+        if (q->state != LDR_REP_COPYING && q->state != LDR_REP_CREATING && q->about.incarnation &&
+            q->about.lo <= s->lo && s->hi <= q->about.hi && q->shard != s->id)
+            return;
+    bool pending = ldr_map_replica(s, n->id)->state == LDR_REPLICA_PENDING;
+    struct ldr_rep *r = ldr_rep_add(n, s->id, pending ? LDR_REP_COPYING : LDR_REP_CREATING);
+    if (!r)
+        return;
+    if (pending)
+        ldr_rep_copy(r, s);
+    else
+        ldr_rep_create(r, s->lo, s->hi);
+}
+
+void ldr_node_reconcile(struct ldr_node *n)
+{
+    if (n->phase != LDR_NODE_RUNNING || n->map.version == 0)
+        return;
+    /* One step may change the list: begin again after each that did. */
+    for (struct ldr_rep *r = n->reps, *next; r; r = next) {
+        next = r->next;
+        if (r->state == LDR_REP_OPEN)
+            settle_open(r);
+        else if (r->state == LDR_REP_COPYING) {
+            const struct ldr_map_shard *s = ldr_rep_shard(r);
+            if (!s || !mine(n, s))
+                ldr_rep_copy_stop(r);
+        }
+    }
+    if (still_opening(n))
+        return; /* one of them may be the parent of what seems to be missing */
+    for (uint32_t i = 0; i < n->map.nshards; i++) {
+        const struct ldr_map_shard *s = &n->map.shards[i];
+        if (mine(n, s) && !ldr_rep_find(n, s->id))
+            settle_missing(n, s);
+    }
+}

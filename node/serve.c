@@ -1,0 +1,169 @@
+/* Requests come in here: found out which replica is meant and whether it may serve, given to the file of
+ * their kind, answered once. */
+#include "node/node_impl.h"
+
+static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r)
+{
+    struct ldr_node *n = ctx;
+    struct ldr_err err;
+    if (n->phase != LDR_NODE_RUNNING) {
+        ldr_serve_fail(n, r,
+                       ldr_fail(&err, n->phase == LDR_NODE_STARTING ? LDR_E_BUSY : LDR_E_CLOSED,
+                                "the node is starting or stopping"),
+                       &err);
+        return;
+    }
+    switch (type) {
+#define X(NAME, name)                    \
+    case LDR_MSG_##NAME:                 \
+        ldr_serve_##name(n, payload, r); \
+        return;
+        LDR_SERVERS(X)
+#undef X
+    default:
+        ldr_serve_fail(
+            n, r, ldr_fail(&err, LDR_E_UNSUPPORTED, "a node does not serve %s", ldr_msg_name(type)), &err);
+    }
+}
+
+struct ldr_server ldr_node_server(struct ldr_node *n)
+{
+    return (struct ldr_server){.ctx = n, .serve = serve};
+}
+
+void ldr_serve_fail(struct ldr_node *n, struct ldr_reply *reply, int code, const struct ldr_err *err)
+{
+    struct ldr_err none = {.code = code};
+    struct ldr_buf *b = ldr_serve_buf(n);
+    n->count.stale += code == LDR_E_STALE;
+    if (ldr_msg_error_put(err ? err : &none, n->map.version, NULL, b) != 0)
+        ldr_buf_reset(b);
+    reply->send(reply, code, ldr_buf_slice(b));
+}
+
+void ldr_serve_out(struct ldr_node *n, struct ldr_reply *reply, int encoded)
+{
+    struct ldr_err err;
+    if (encoded)
+        ldr_serve_fail(
+            n, reply, ldr_fail(&err, encoded, "the answer cannot be sent: %s", ldr_code_text(encoded)), &err);
+    else
+        reply->send(reply, 0, ldr_buf_slice(&n->out));
+}
+
+/* ---- Which replica, and may it ---- */
+static int check_lag(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err)
+{
+    const struct ldr_pull_state *old[LDR_REPLICAS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->nreplicas; i++) {
+        struct ldr_rep_peer *p =
+            ldr_map_in_old(&s->replicas[i]) ? ldr_rep_peer(r, s->replicas[i].node) : NULL;
+        if (p)
+            old[n++] = &p->pull;
+    }
+    uint64_t mono = ldr_node_mono(r->n), bound = r->n->o.lag_bound_us;
+    if (ldr_pull_fresh(old, n, ldr_quorum_old(s), r->n->map.write_quorum, mono > bound ? mono - bound : 0) ||
+        LDR_BUG(lagging_reads))
+        return 0;
+    r->n->count.reads_refused++;
+    return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is behind the others", s->id);
+}
+
+int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
+                   struct ldr_rep **out, struct ldr_err *err)
+{
+    const struct ldr_map_shard *s = ldr_map_shard(&n->map, shard);
+    if (epoch > n->map.version) {
+        ldr_node_ask(n, epoch, 0);
+        return ldr_fail(err, LDR_E_BUSY, "shard %u: a newer map is being fetched", shard);
+    }
+    if (!s || (s->epoch != epoch && !LDR_BUG(epoch_check_dropped)))
+        return ldr_fail(err, LDR_E_STALE, "shard %u: the request is for epoch %llu, it is %llu", shard,
+                        (unsigned long long)epoch, (unsigned long long)(s ? s->epoch : 0));
+    const struct ldr_map_replica *me = n->id ? ldr_map_replica(s, n->id) : NULL;
+    if (!me)
+        return ldr_fail(err, LDR_E_STALE, "shard %u: this node has no replica of it", shard);
+    if (defs > n->o.vault.defs_version(n->o.vault.ctx)) {
+        ldr_node_ask(n, 0, defs);
+        return ldr_fail(err, LDR_E_BUSY, "newer definitions are being fetched");
+    }
+    struct ldr_rep *r = ldr_rep_find(n, shard);
+    if (!r || r->state != LDR_REP_OPEN || r->about.lo != s->lo || r->about.hi != s->hi)
+        return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is not ready", shard);
+    bool pending = me->state == LDR_REPLICA_PENDING;
+    if (pending && (need == LDR_NEED_READ || need == LDR_NEED_WRITE || need == LDR_NEED_COPY))
+        return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being added", shard);
+    if (r->ready_epoch == 0 && (need == LDR_NEED_READ || need == LDR_NEED_COPY))
+        return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being filled", shard);
+    *out = r;
+    return need == LDR_NEED_READ ? check_lag(r, s, err) : 0;
+}
+
+/* ---- Requests that wait for the vault ---- */
+struct ldr_job *ldr_job_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
+{
+    struct ldr_err err;
+    if (n->jobs >= LDR_NODE_JOBS_MAX) {
+        ldr_serve_fail(n, reply, ldr_fail(&err, LDR_E_BUSY, "too many requests under way"), &err);
+        return NULL;
+    }
+    struct ldr_job *j = ldr_calloc(n->o.heap, 1, sizeof *j);
+    if (j) {
+        ldr_arena_init(&j->arena, n->o.heap, 4096);
+        if (ldr_arena_slice(&j->arena, payload, &j->payload) != 0) {
+            ldr_arena_close(&j->arena);
+            ldr_release(n->o.heap, j);
+            j = NULL;
+        }
+    }
+    if (!j) {
+        ldr_serve_fail(n, reply, ldr_fail(&err, LDR_E_NOMEM, "out of memory"), &err);
+        return NULL;
+    }
+    j->n = n;
+    j->reply = reply;
+    j->u.op = (struct ldr_vault_op){.done = ldr_job_op_done, .owner = j};
+    n->jobs++;
+    ldr_node_ref(n);
+    return j;
+}
+
+void ldr_job_rep(struct ldr_job *j, struct ldr_rep *r)
+{
+    j->rep = r;
+    ldr_rep_ref(r);
+}
+
+static void job_end(struct ldr_job *j)
+{
+    struct ldr_node *n = j->n;
+    struct ldr_rep *r = j->rep;
+    ldr_arena_close(&j->arena);
+    ldr_release(n->o.heap, j);
+    n->jobs--;
+    if (r)
+        ldr_rep_unref(r);
+    ldr_node_unref(n);
+}
+
+void ldr_job_fail(struct ldr_job *j, int code, const struct ldr_err *err)
+{
+    ldr_serve_fail(j->n, j->reply, code, err);
+    job_end(j);
+}
+
+void ldr_job_out(struct ldr_job *j, int encoded)
+{
+    ldr_serve_out(j->n, j->reply, encoded);
+    job_end(j);
+}
+
+void ldr_job_op_done(struct ldr_vault_op *op, int code)
+{
+    struct ldr_job *j = op->owner;
+    if (code)
+        ldr_job_fail(j, code, &op->err);
+    else
+        j->finish(j, code);
+}
