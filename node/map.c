@@ -4,6 +4,8 @@
  *
  *   hint, STALE, heartbeat -> STATE -> keep the map -> act on it -> keep the definitions -> ask again if need
  * be */
+#include <stdio.h>
+
 #include "node/node_impl.h"
 
 #define RETRY_US 200000

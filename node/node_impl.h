@@ -227,13 +227,13 @@ static inline struct ldr_buf *ldr_serve_buf(struct ldr_node *n)
 }
 
 /* A request that waits for the vault. */
-struct ldr_job {
+struct ldr_serving {
     struct ldr_node *n;
     struct ldr_rep *rep; /* may be NULL */
     struct ldr_reply *reply;
     struct ldr_arena arena;
     struct ldr_slice payload; /* in the arena */
-    void (*finish)(struct ldr_job *j, int code);
+    void (*finish)(struct ldr_serving *j, int code);
     uint64_t epoch, x;
     int64_t hlc, now;
     union {
@@ -251,11 +251,11 @@ struct ldr_job {
     } u;
 };
 /* With a copy of the payload. NULL: answered already (too many, no memory). */
-struct ldr_job *ldr_job_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
-void ldr_job_rep(struct ldr_job *j, struct ldr_rep *r);
-void ldr_job_fail(struct ldr_job *j, int code, const struct ldr_err *err); /* answers, ends */
-void ldr_job_out(struct ldr_job *j, int encoded);                          /* answers, ends */
-void ldr_job_op_done(struct ldr_vault_op *op, int code);                   /* done of u.op; owner = the job */
+struct ldr_serving *ldr_serving_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
+void ldr_serving_rep(struct ldr_serving *j, struct ldr_rep *r);
+void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err); /* answers, ends */
+void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
+void ldr_serving_op_done(struct ldr_vault_op *op, int code);                   /* done of u.op; owner = the job */
 
 #define LDR_SERVERS(X)                                                                                    \
     X(HELLO, hello)                                                                                       \

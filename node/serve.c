@@ -101,14 +101,14 @@ int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t 
 }
 
 /* ---- Requests that wait for the vault ---- */
-struct ldr_job *ldr_job_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
+struct ldr_serving *ldr_serving_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
 {
     struct ldr_err err;
     if (n->jobs >= LDR_NODE_JOBS_MAX) {
         ldr_serve_fail(n, reply, ldr_fail(&err, LDR_E_BUSY, "too many requests under way"), &err);
         return NULL;
     }
-    struct ldr_job *j = ldr_calloc(n->o.heap, 1, sizeof *j);
+    struct ldr_serving *j = ldr_calloc(n->o.heap, 1, sizeof *j);
     if (j) {
         ldr_arena_init(&j->arena, n->o.heap, 4096);
         if (ldr_arena_slice(&j->arena, payload, &j->payload) != 0) {
@@ -123,19 +123,19 @@ struct ldr_job *ldr_job_begin(struct ldr_node *n, struct ldr_slice payload, stru
     }
     j->n = n;
     j->reply = reply;
-    j->u.op = (struct ldr_vault_op){.done = ldr_job_op_done, .owner = j};
+    j->u.op = (struct ldr_vault_op){.done = ldr_serving_op_done, .owner = j};
     n->jobs++;
     ldr_node_ref(n);
     return j;
 }
 
-void ldr_job_rep(struct ldr_job *j, struct ldr_rep *r)
+void ldr_serving_rep(struct ldr_serving *j, struct ldr_rep *r)
 {
     j->rep = r;
     ldr_rep_ref(r);
 }
 
-static void job_end(struct ldr_job *j)
+static void job_end(struct ldr_serving *j)
 {
     struct ldr_node *n = j->n;
     struct ldr_rep *r = j->rep;
@@ -147,23 +147,23 @@ static void job_end(struct ldr_job *j)
     ldr_node_unref(n);
 }
 
-void ldr_job_fail(struct ldr_job *j, int code, const struct ldr_err *err)
+void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err)
 {
     ldr_serve_fail(j->n, j->reply, code, err);
     job_end(j);
 }
 
-void ldr_job_out(struct ldr_job *j, int encoded)
+void ldr_serving_out(struct ldr_serving *j, int encoded)
 {
     ldr_serve_out(j->n, j->reply, encoded);
     job_end(j);
 }
 
-void ldr_job_op_done(struct ldr_vault_op *op, int code)
+void ldr_serving_op_done(struct ldr_vault_op *op, int code)
 {
-    struct ldr_job *j = op->owner;
+    struct ldr_serving *j = op->owner;
     if (code)
-        ldr_job_fail(j, code, &op->err);
+        ldr_serving_fail(j, code, &op->err);
     else
         j->finish(j, code);
 }

@@ -6,14 +6,14 @@
     struct ldr_##name##_req m;                                   \
     struct ldr_err err = {0};                                    \
     struct ldr_rep *r = NULL;                                    \
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);        \
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);        \
     if (!j)                                                      \
         return;                                                  \
     int rc = ldr_##name##_req_decode(j->payload, &j->arena, &m); \
     if (rc)                                                      \
         ldr_fail(&err, rc, "the request cannot be read");
 
-static void copy_begun(struct ldr_job *j, int code)
+static void copy_begun(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_vault_copy_begin *v = &j->u.copy_begin;
@@ -22,7 +22,7 @@ static void copy_begun(struct ldr_job *j, int code)
                                    .seq = v->seq,
                                    .files = (struct ldr_msg_file *)v->files,
                                    .n_files = v->nfiles};
-    ldr_job_out(j, ldr_copy_begin_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_copy_begin_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_copy_begin(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -35,21 +35,21 @@ void ldr_serve_copy_begin(struct ldr_node *n, struct ldr_slice payload, struct l
         rc = ldr_fail(&err, LDR_E_BUSY, "shard %u: its record is being kept", m.shard);
     }
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = copy_begun;
     j->u.copy_begin.shard = m.shard;
     n->o.vault.copy_begin(n->o.vault.ctx, &j->u.copy_begin);
 }
 
-static void copy_was_read(struct ldr_job *j, int code)
+static void copy_was_read(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_slice d = j->u.copy_read.data;
     struct ldr_copy_read_rep m = {.check = ldr_hash64(d.p, d.n), .data = d};
-    ldr_job_out(j, ldr_copy_read_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_copy_read_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_copy_read(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -58,7 +58,7 @@ void ldr_serve_copy_read(struct ldr_node *n, struct ldr_slice payload, struct ld
     else if (m.length > LDR_NODE_PAGE_MAX) rc = ldr_fail(&err, LDR_E_TOO_BIG, "more than a page");
     (void)r;
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
     j->finish = copy_was_read;
@@ -69,11 +69,11 @@ void ldr_serve_copy_read(struct ldr_node *n, struct ldr_slice payload, struct ld
     n->o.vault.copy_read(n->o.vault.ctx, &j->u.copy_read);
 }
 
-static void copy_ended(struct ldr_job *j, int code)
+static void copy_ended(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_copy_end_rep m = {.ok = 1};
-    ldr_job_out(j, ldr_copy_end_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_copy_end_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_copy_end(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -81,7 +81,7 @@ void ldr_serve_copy_end(struct ldr_node *n, struct ldr_slice payload, struct ldr
     BEGIN(copy_end, m)
     (void)r;
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
     j->finish = copy_ended;
@@ -89,10 +89,10 @@ void ldr_serve_copy_end(struct ldr_node *n, struct ldr_slice payload, struct ldr
     n->o.vault.copy_end(n->o.vault.ctx, &j->u.copy_end);
 }
 
-static void checked(struct ldr_job *j, int code)
+static void checked(struct ldr_serving *j, int code)
 {
     (void)code;
-    ldr_job_out(j, ldr_check_rep_encode(&j->u.check.report, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_check_rep_encode(&j->u.check.report, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_check(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -100,21 +100,21 @@ void ldr_serve_check(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     BEGIN(check, m)
     else rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_PEER, &r, &err);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = checked;
     j->u.check.shard = m.shard;
     j->u.check.repair = m.repair != 0;
     n->o.vault.check(n->o.vault.ctx, &j->u.check);
 }
 
-static void compacted(struct ldr_job *j, int code)
+static void compacted(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_compact_rep m = {.ok = 1};
-    ldr_job_out(j, ldr_compact_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_compact_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_compact(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -122,10 +122,10 @@ void ldr_serve_compact(struct ldr_node *n, struct ldr_slice payload, struct ldr_
     BEGIN(compact, m)
     else rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_PEER, &r, &err);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = compacted;
     j->u.compact.shard = m.shard;
     n->o.vault.compact(n->o.vault.ctx, &j->u.compact);
@@ -133,7 +133,7 @@ void ldr_serve_compact(struct ldr_node *n, struct ldr_slice payload, struct ldr_
 
 /* ---- SCRUB: with each of the others in turn ---- */
 struct scrub_all {
-    struct ldr_job *j;
+    struct ldr_serving *j;
     struct ldr_map_shard shard;
     uint32_t at;
     struct ldr_scrub_rep rep;
@@ -146,7 +146,7 @@ static void scrubbed(void *ctx, int code, const struct ldr_scrub_result *res)
     struct scrub_all *x = ctx;
     struct ldr_err err;
     if (code) {
-        ldr_job_fail(x->j, code,
+        ldr_serving_fail(x->j, code,
                      (ldr_fail(&err, code, "comparing with node %u: %s", x->shard.replicas[x->at].node,
                                ldr_code_text(code)),
                       &err));
@@ -160,16 +160,16 @@ static void scrubbed(void *ctx, int code, const struct ldr_scrub_result *res)
 
 static void scrub_next(struct scrub_all *x)
 {
-    struct ldr_job *j = x->j;
+    struct ldr_serving *j = x->j;
     while (x->at < x->shard.nreplicas && x->shard.replicas[x->at].node == j->n->id)
         x->at++;
     if (x->at == x->shard.nreplicas) {
-        ldr_job_out(j, ldr_scrub_rep_encode(&x->rep, ldr_serve_buf(j->n)));
+        ldr_serving_out(j, ldr_scrub_rep_encode(&x->rep, ldr_serve_buf(j->n)));
         return;
     }
     int rc = ldr_rep_scrub(j->rep, x->shard.replicas[x->at].node, scrubbed, x);
     if (rc)
-        ldr_job_fail(j, rc, NULL);
+        ldr_serving_fail(j, rc, NULL);
 }
 
 void ldr_serve_scrub(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -180,10 +180,10 @@ void ldr_serve_scrub(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     if (rc == 0 && !x)
         rc = LDR_E_NOMEM;
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     x->j = j;
     x->shard = *ldr_rep_shard(r);
     scrub_next(x);

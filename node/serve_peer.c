@@ -2,7 +2,7 @@
 #include "node/node_impl.h"
 
 /* ---- PULL ---- */
-static void log_came(struct ldr_job *j, int code)
+static void log_came(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_rep *r = j->rep;
@@ -24,7 +24,7 @@ static void log_came(struct ldr_job *j, int code)
         m.tombs = (struct ldr_msg_tomb *)v->tombs;
         m.n_tombs = v->ntombs;
     }
-    ldr_job_out(j, ldr_pull_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_pull_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_pull(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -32,7 +32,7 @@ void ldr_serve_pull(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     struct ldr_pull_req m;
     struct ldr_err err = {0};
     struct ldr_rep *r;
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);
     if (!j)
         return;
     int rc = ldr_pull_req_decode(j->payload, &j->arena, &m);
@@ -41,10 +41,10 @@ void ldr_serve_pull(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     else
         rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_PEER, &r, &err);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     bool known = m.incarnation == r->about.incarnation;
     struct ldr_rep_peer *p = ldr_rep_peer(r, m.from_node);
     if (p && known && m.kept_seq >= p->told_seq) {
@@ -63,20 +63,20 @@ void ldr_serve_pull(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
 }
 
 /* ---- HASHES ---- */
-static void hashes_came(struct ldr_job *j, int code)
+static void hashes_came(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_vault_hashes *v = &j->u.hashes;
     struct ldr_hashes_rep m = {.seq = j->x, .incarnation = j->rep->about.incarnation};
     m.hashes = ldr_arena_calloc(&j->arena, v->buckets, sizeof *m.hashes);
     if (!m.hashes) {
-        ldr_job_fail(j, LDR_E_NOMEM, NULL);
+        ldr_serving_fail(j, LDR_E_NOMEM, NULL);
         return;
     }
     m.n_hashes = v->buckets;
     for (uint32_t i = 0; i < v->buckets; i++)
         m.hashes[i].value = v->hashes[i];
-    ldr_job_out(j, ldr_hashes_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_hashes_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_hashes(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -85,7 +85,7 @@ void ldr_serve_hashes(struct ldr_node *n, struct ldr_slice payload, struct ldr_r
     struct ldr_err err = {0};
     struct ldr_rep *r;
     struct ldr_vault_stats st = {0};
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);
     if (!j)
         return;
     int rc = ldr_hashes_req_decode(j->payload, &j->arena, &m);
@@ -99,10 +99,10 @@ void ldr_serve_hashes(struct ldr_node *n, struct ldr_slice payload, struct ldr_r
     if (rc == 0)
         rc = n->o.vault.stats(n->o.vault.ctx, m.shard, &st);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->x = st.head_seq; /* at or before what the hashes stand for */
     j->finish = hashes_came;
     j->u.hashes.shard = m.shard;
@@ -114,7 +114,7 @@ void ldr_serve_hashes(struct ldr_node *n, struct ldr_slice payload, struct ldr_r
 }
 
 /* ---- RANGE ---- */
-static void range_came(struct ldr_job *j, int code)
+static void range_came(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_vault_range *v = &j->u.range;
@@ -124,7 +124,7 @@ static void range_came(struct ldr_job *j, int code)
                               .n_facts = v->nfacts,
                               .tombs = (struct ldr_msg_tomb *)v->tombs,
                               .n_tombs = v->ntombs};
-    ldr_job_out(j, ldr_range_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_range_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_range(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -132,7 +132,7 @@ void ldr_serve_range(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     struct ldr_range_req m;
     struct ldr_err err = {0};
     struct ldr_rep *r;
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);
     if (!j)
         return;
     int rc = ldr_range_req_decode(j->payload, &j->arena, &m);
@@ -141,10 +141,10 @@ void ldr_serve_range(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     else
         rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_PEER, &r, &err);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = range_came;
     j->u.range.shard = m.shard;
     j->u.range.lo = m.hash_lo > r->about.lo ? m.hash_lo : r->about.lo;

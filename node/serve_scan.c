@@ -1,14 +1,14 @@
 /* Many rows at a time: as-of questions and history. A page is the answer to one request. */
 #include "node/node_impl.h"
 
-static void asof_came(struct ldr_job *j, int code)
+static void asof_came(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_asof_rep m = {.answered = j->u.asof.answered,
                              .hits = (struct ldr_msg_hit *)j->u.asof.hits,
                              .n_hits = j->u.asof.nhits};
     j->n->count.asofs++;
-    ldr_job_out(j, ldr_asof_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_asof_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_asof(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -16,7 +16,7 @@ void ldr_serve_asof(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     struct ldr_asof_req m;
     struct ldr_err err = {0};
     struct ldr_rep *r;
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);
     if (!j)
         return;
     int rc = ldr_asof_req_decode(j->payload, &j->arena, &m);
@@ -27,10 +27,10 @@ void ldr_serve_asof(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     if (rc == 0 && m.ttl_us < 0)
         rc = ldr_fail(&err, LDR_E_INVALID, "a negative ttl");
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = asof_came;
     j->u.asof.shard = m.shard;
     j->u.asof.view = m.view;
@@ -41,7 +41,7 @@ void ldr_serve_asof(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     n->o.vault.asof(n->o.vault.ctx, &j->u.asof);
 }
 
-static void scan_came(struct ldr_job *j, int code)
+static void scan_came(struct ldr_serving *j, int code)
 {
     (void)code;
     struct ldr_scan_rep m = {.done = j->u.scan.done,
@@ -49,7 +49,7 @@ static void scan_came(struct ldr_job *j, int code)
                              .facts = (struct ldr_msg_fact *)j->u.scan.facts,
                              .n_facts = j->u.scan.nfacts};
     j->n->count.scans++;
-    ldr_job_out(j, ldr_scan_rep_encode(&m, ldr_serve_buf(j->n)));
+    ldr_serving_out(j, ldr_scan_rep_encode(&m, ldr_serve_buf(j->n)));
 }
 
 void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
@@ -57,7 +57,7 @@ void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     struct ldr_scan_req m;
     struct ldr_err err = {0};
     struct ldr_rep *r;
-    struct ldr_job *j = ldr_job_begin(n, payload, reply);
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);
     if (!j)
         return;
     int rc = ldr_scan_req_decode(j->payload, &j->arena, &m);
@@ -66,10 +66,10 @@ void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     else
         rc = ldr_serve_find(n, m.shard, m.epoch, m.defs, LDR_NEED_READ, &r, &err);
     if (rc) {
-        ldr_job_fail(j, rc, &err);
+        ldr_serving_fail(j, rc, &err);
         return;
     }
-    ldr_job_rep(j, r);
+    ldr_serving_rep(j, r);
     j->finish = scan_came;
     struct ldr_vault_scan *v = &j->u.scan;
     v->shard = m.shard;
@@ -78,7 +78,7 @@ void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     if (m.flags & 2) {
         struct ldr_slice *key = ldr_arena_alloc(&j->arena, sizeof *key);
         if (!key) {
-            ldr_job_fail(j, LDR_E_NOMEM, NULL);
+            ldr_serving_fail(j, LDR_E_NOMEM, NULL);
             return;
         }
         *key = m.key;

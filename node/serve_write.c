@@ -32,6 +32,7 @@ struct ldr_write {
     bool counted;         /* facts .. ties are filled */
     uint64_t facts, duplicates, erased, ties;
     struct ldr_err first; /* failure */
+    bool timing;
     struct ldr_timer timer;
     struct ldr_vault_write local;
     struct outcome others[LDR_REPLICAS_MAX];
@@ -88,7 +89,11 @@ static void answer(struct ldr_write *w, int code, const char *why)
     struct ldr_reply *reply = w->reply;
     if (!reply)
         return;
-    w->n->o.loop.timer_stop(w->n->o.loop.ctx, &w->timer);
+    if (w->timing) { /* whoever answers holds a part of its own, so this is not the last */
+        w->n->o.loop.timer_stop(w->n->o.loop.ctx, &w->timer);
+        w->timing = false;
+        w->waiting--;
+    }
     if (code == 0) {
         answer_ok(w);
         w->reply = NULL;
@@ -134,6 +139,7 @@ static void part_failed(struct ldr_write *w, int code, bool maybe, const struct 
 static void timed_out(struct ldr_timer *t)
 {
     struct ldr_write *w = t->owner;
+    w->timing = false;
     answer(w, LDR_E_TIMEOUT, "no quorum in time");
     part_ended(w);
 }
@@ -318,6 +324,7 @@ static void accept_write(struct ldr_write *w, uint64_t epoch, uint64_t defs, siz
         if (w->reply->deadline_ms && w->reply->deadline_ms * UINT64_C(1000) < wait)
             wait = w->reply->deadline_ms * UINT64_C(1000);
         w->waiting++;
+        w->timing = true;
         w->timer = (struct ldr_timer){.fire = timed_out, .owner = w};
         n->o.loop.timer_start(n->o.loop.ctx, &w->timer, wait);
         send_others(w, defs, (uint32_t)(wait / 1000) + 1);

@@ -1,0 +1,49 @@
+/* What the two halves of the simulated clients share. */
+#ifndef LDR_TESTS_SIM_CLIENT_H
+#define LDR_TESTS_SIM_CLIENT_H
+#include "sim.h"
+
+#define SIM_BATCH 4
+#define SIM_TRIES 8
+struct sim_stamp_call {
+    struct ldr_call call;
+    struct sim_client *c;
+};
+struct sim_client {
+    struct sim *s;
+    uint32_t index;
+    struct ldr_map map;
+    int64_t token; /* of the last acknowledged write */
+    struct ldr_call call;
+    struct ldr_buf buf;
+    /* the operation under way */
+    void (*then)(struct sim_client *c); /* after the map came */
+    uint32_t tries, node;
+    bool doubt;
+    struct ldr_slice key;
+    uint64_t hash, began;
+    size_t first, n; /* of the model's facts, or first = its tombstone */
+    bool erasing;
+    struct sim_stamp_call stamps[16];
+    uint32_t stamps_open;
+    int64_t stamp;
+    /* reading */
+    uint32_t view;
+    bool strict, asof;
+    int64_t t_us, known_at_us, read_token;
+    struct ldr_msg_probe probes[8];
+    uint32_t nprobes, probes_done;
+    struct ldr_buf resume;
+    uint32_t scan_shard;
+    uint64_t scan_lo, scan_hi;
+    size_t *seen, nseen, seen_cap;
+};
+void sim_client_rest(struct sim_client *c); /* the operation is over */
+/* Sends to a replica of c->hash's shard; *shard is filled. False: no map yet. */
+const struct ldr_map_shard *sim_client_pick(struct sim_client *c);
+void sim_client_again(struct sim_client *c, int code,
+                      void (*again)(struct sim_client *c)); /* perhaps with a new map */
+void sim_client_send(struct sim_client *c, enum ldr_msg_type type, int encoded,
+                     void (*done)(struct ldr_call *call, int code, struct ldr_slice payload));
+void sim_read_start(struct sim_client *c); /* client_read.c */
+#endif

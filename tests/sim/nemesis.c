@@ -1,0 +1,162 @@
+/* What goes wrong, when. Each run has its own mix of faults (swarm testing: a run with few kinds finds what a
+ * run with all of them hides). */
+#include "sim.h"
+
+static struct sim_proc *any(struct sim *s)
+{
+    return &s->procs[sim_below(s, s->nprocs)];
+}
+
+static void restart(struct sim *s, void *arg)
+{
+    struct sim_proc *p = arg;
+    (void)s;
+    if (!p->alive)
+        sim_proc_start(p);
+}
+
+static void crash(struct sim *s, struct sim_proc *p, uint64_t down_us)
+{
+    if (!p->alive)
+        return;
+    sim_proc_kill(p);
+    sim_after(s, down_us, restart, p);
+}
+
+static void heal_cut(struct sim *s, void *arg)
+{
+    (void)arg;
+    memset(s->blocked, 0, sizeof s->blocked);
+    sim_trace(s, "network whole");
+}
+
+static void partition(struct sim *s)
+{
+    uint32_t n = SIM_PROCS + 2;
+    uint64_t side = sim_rng_next(&s->rng), kind = sim_below(s, 4);
+    s->st.partitions++;
+    for (uint32_t a = 0; a < n; a++)
+        for (uint32_t b = 0; b < n; b++) {
+            bool apart = (side >> a & 1) != (side >> b & 1);
+            if (a == b || b == n - 1 || (a == n - 1 && kind != 3))
+                continue;                              /* clients are mostly spared: they are many */
+            if (kind == 0   ? apart                    /* halves */
+                : kind == 1 ? (side >> a & 1) && apart /* one way */
+                : kind == 2 ? a == side % s->nprocs || b == side % s->nprocs /* one alone */
+                            : sim_chance(s, 2000))                           /* here and there */
+                s->blocked[a][b] = true;
+        }
+    sim_trace(s, "network cut, kind %u", (unsigned)kind);
+    sim_after(s, SIM_SECOND / 2 + sim_below(s, 6 * SIM_SECOND), heal_cut, NULL);
+}
+
+static void disk_ok(struct sim *s, void *arg)
+{
+    (void)s;
+    sim_disk_faults(((struct sim_proc *)arg)->disk, false, 0, 1);
+}
+
+static void one(struct sim *s)
+{
+    struct sim_proc *p = any(s);
+    switch (sim_below(s, 9)) {
+    case 0:
+        if (s->cfg.crashes)
+            crash(s, p, sim_below(s, 4 * SIM_SECOND));
+        break;
+    case 1:
+        if (s->cfg.crash_all)
+            for (uint32_t i = 0; i < s->nprocs; i++)
+                crash(s, &s->procs[i], sim_below(s, 2 * SIM_SECOND));
+        break;
+    case 2:
+        if (s->cfg.partitions)
+            partition(s);
+        break;
+    case 3:
+        if (s->cfg.pauses && p->alive) {
+            p->paused_until = s->now + sim_below(s, 8 * SIM_SECOND);
+            sim_trace(s, "n%u pauses", p->index);
+        }
+        break;
+    case 4:
+        if (s->cfg.skews) {
+            static const int64_t jumps[] = {-3600000000, -1000000, -300000, 300000, 1000000, 3600000000};
+            p->clock_off = sim_chance(s, 3000) ? 0 : jumps[sim_below(s, 6)] / (int64_t)(1 + sim_below(s, 3));
+            sim_trace(s, "n%u: clock off by %" PRId64 " us", p->index, p->clock_off);
+        }
+        break;
+    case 5:
+        if (s->cfg.disk_full && p->disk) {
+            sim_disk_faults(p->disk, true, 0, 1);
+            sim_trace(s, "n%u: disk full", p->index);
+            sim_after(s, sim_below(s, 6 * SIM_SECOND), disk_ok, p);
+        }
+        break;
+    case 6:
+        if (s->cfg.disk_errors && p->disk) {
+            sim_disk_faults(p->disk, false, 300, 1);
+            sim_after(s, sim_below(s, 3 * SIM_SECOND), disk_ok, p);
+        }
+        break;
+    case 7:
+        if (s->cfg.slow_sync && p->disk) {
+            sim_disk_faults(p->disk, false, 0, 100);
+            sim_trace(s, "n%u: slow disk", p->index);
+            sim_after(s, sim_below(s, 5 * SIM_SECOND), disk_ok, p);
+        }
+        break;
+    default:
+        if (s->loss_used || s->now < 4 * SIM_SECOND || sim_map(s)->replicas < 3)
+            break;
+        if (s->cfg.lose_one && p->alive) {
+            s->loss_used = true;
+            sim_proc_kill(p);
+            sim_proc_lose_disk(p);
+            s->last_stamp[p->index] = 0;
+            sim_after(s, sim_below(s, 3 * SIM_SECOND), restart, p);
+        } else if (s->cfg.rot && p->alive) {
+            s->loss_used = true;
+            sim_disk_rot(p->disk);
+            crash(s, p, SIM_SECOND);
+        }
+    }
+}
+
+static void strike(struct sim *s, void *arg)
+{
+    (void)arg;
+    if (s->healing)
+        return;
+    one(s);
+    sim_after(s, sim_below(s, SIM_SECOND), strike, NULL);
+}
+
+void sim_nemesis_start(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++) {
+        struct sim_proc *p = &s->procs[i];
+        if (s->cfg.skews) {
+            p->drift_ppm = (int32_t)sim_below(s, 401) - 200;
+            p->clock_off = (int64_t)sim_below(s, 200000) - 100000;
+        }
+        sim_after(s, sim_below(s, SIM_SECOND), restart, p);
+    }
+    sim_after(s, 2 * SIM_SECOND, strike, NULL);
+}
+
+void sim_heal(struct sim *s)
+{
+    s->healing = true;
+    heal_cut(s, NULL);
+    for (uint32_t i = 0; i < s->nprocs; i++) {
+        struct sim_proc *p = &s->procs[i];
+        p->paused_until = p->paused_until > s->now ? s->now : p->paused_until;
+        p->clock_off = 0;
+        p->drift_ppm = 0;
+        if (p->disk)
+            sim_disk_faults(p->disk, false, 0, 1);
+        if (!p->alive)
+            sim_proc_start(p);
+    }
+}

@@ -1,0 +1,248 @@
+/* One run: a world made from a seed, a time of work and faults, healing, quiet, the questions. */
+#include "world.h"
+
+#include <stdarg.h>
+
+void sim_fail(struct sim *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(s->failure, sizeof s->failure, fmt, ap);
+    va_end(ap);
+    longjmp(s->failed, 1);
+}
+
+void sim_trace(struct sim *s, const char *fmt, ...)
+{
+    va_list ap;
+    if (!s->trace)
+        return;
+    printf("%9.4f ", (double)s->now / 1e6);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+void *sim_alloc(struct sim *s, size_t n)
+{
+    void *p = ldr_arena_calloc(&s->arena, 1, n);
+    LDR_ASSERT(p);
+    return p;
+}
+
+struct ldr_slice sim_keep(struct sim *s, struct ldr_slice b)
+{
+    struct ldr_slice out;
+    LDR_ASSERT(ldr_arena_slice(&s->arena, b, &out) == 0);
+    return out;
+}
+
+static void configure(struct sim *s)
+{
+    struct sim_config *c = &s->cfg;
+    uint64_t shape = sim_below(s, 20);
+    c->replicas = shape < 15 ? 3 : shape < 17 ? 2 : shape < 18 ? 1 : 3;
+    c->quorum = c->replicas == 3 ? shape == 19 ? 3 : 2 : c->replicas;
+    c->nodes = c->replicas + (uint32_t)sim_below(s, 2);
+    c->nodes = c->nodes < 2 ? 2 : c->nodes;
+    c->spares = 1 + (uint32_t)sim_below(s, 2);
+    c->shards = 1 + (uint32_t)sim_below(s, 3);
+    c->clients = 2 + (uint32_t)sim_below(s, SIM_CLIENTS - 1);
+    c->work_us = (12 + sim_below(s, 14)) * SIM_SECOND;
+    c->delay_us = 200 + sim_below(s, 20000);
+    c->sync_us = 500 + sim_below(s, 20000);
+    bool calm = sim_chance(s, 500);
+#define SOMETIMES(per_10000) (!calm && sim_chance(s, per_10000))
+    c->loss = SOMETIMES(5000) ? (uint32_t)sim_below(s, 1500) : 0;
+    c->dup = SOMETIMES(5000) ? (uint32_t)sim_below(s, 1500) : 0;
+    c->slow = SOMETIMES(4000) ? (uint32_t)sim_below(s, 400) : 0;
+    c->reset = SOMETIMES(4000) ? (uint32_t)sim_below(s, 400) : 0;
+    c->partitions = SOMETIMES(5000);
+    c->crashes = SOMETIMES(6000);
+    c->crash_all = SOMETIMES(3000);
+    c->pauses = SOMETIMES(4000);
+    c->skews = SOMETIMES(4000);
+    c->disk_full = SOMETIMES(2000);
+    c->disk_errors = SOMETIMES(2500);
+    c->slow_sync = SOMETIMES(4000);
+    c->lose_one = SOMETIMES(3000);
+    c->rot = SOMETIMES(2000);
+    c->moves = SOMETIMES(6500);
+    c->splits = SOMETIMES(4000);
+    c->merges = SOMETIMES(3000);
+    c->defs_change = SOMETIMES(3000);
+    c->erases = sim_chance(s, 7500);
+#undef SOMETIMES
+    s->nprocs = c->nodes + c->spares;
+}
+
+static void run_until(struct sim *s, uint64_t until)
+{
+    while (s->heap_n && s->heap[0]->at <= until)
+        sim_event_step(s);
+    s->now = until;
+}
+
+/* All that is to happen has happened: no moves, all nodes up with the newest map, replicas as the map says.
+ */
+static bool is_quiet(struct sim *s, const char **why)
+{
+    const struct ldr_map *m = sim_map(s);
+    *why = "moves are under way";
+    if (m->nmoves)
+        return false;
+    for (uint32_t i = 0; i < m->nshards; i++)
+        for (uint32_t k = 0; k < m->shards[i].nreplicas; k++) {
+            struct sim_proc *p = sim_proc_of_node(s, m->shards[i].replicas[k].node);
+            struct ldr_node_status st;
+            *why = "a node of the map is not there";
+            if (!p || !p->alive || !p->started)
+                return false;
+            ldr_node_status(p->node, &st);
+            *why = "a node has an old map";
+            if (st.map_version != m->version)
+                return false;
+            *why = "a replica is not ready";
+            if (st.replicas != st.replicas_ready || st.replicas != sim_disk_replicas(p->disk))
+                return false;
+            *why = "writes are open";
+            if (st.writes_open)
+                return false;
+        }
+    return true;
+}
+
+static bool hashes_equal(struct sim *s, uint64_t *all)
+{
+    const struct ldr_map *m = sim_map(s);
+    *all = 0;
+    for (uint32_t i = 0; i < m->nshards; i++) {
+        uint64_t first = 0;
+        for (uint32_t k = 0; k < m->shards[i].nreplicas; k++) {
+            struct sim_proc *p = sim_proc_of_node(s, m->shards[i].replicas[k].node);
+            uint64_t h = p ? sim_disk_hash(p->disk, m->shards[i].id) : 0;
+            if (k && h != first)
+                return false;
+            first = h;
+            *all += h;
+        }
+    }
+    return true;
+}
+
+static void settle(struct sim *s, uint64_t limit_us)
+{
+    const char *why = "";
+    uint64_t until = s->now + limit_us, all;
+    while (!is_quiet(s, &why)) {
+        if (s->now >= until)
+            sim_fail(s, "not quiet %.0f s after healing: %s", (double)limit_us / 1e6, why);
+        run_until(s, s->now + SIM_SECOND / 2);
+    }
+    run_until(s, s->now + 8 * SIM_SECOND); /* several rounds of pulls, lost answers' time-outs */
+    until = s->now + 22 * SIM_SECOND;
+    while (!hashes_equal(s, &all) && s->now < until)
+        run_until(s, s->now + SIM_SECOND);
+    if (!is_quiet(s, &why))
+        sim_fail(s, "quiet did not last: %s", why);
+}
+
+static void check_memory(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++)
+        if (s->procs[i].peak > 48u << 20)
+            sim_fail(s, "I12: n%u used %zu bytes", i, s->procs[i].peak);
+}
+
+static void closed(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+/* An orderly end: everything that a node began ends, and all memory comes back. */
+static void close_nodes(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++) {
+        struct sim_proc *p = &s->procs[i];
+        bool done = false;
+        if (!p->alive)
+            continue;
+        ldr_node_close(p->node, closed, &done);
+        for (int k = 0; k < 700 && !done; k++)
+            run_until(s, s->now + SIM_SECOND / 10);
+        if (!done)
+            sim_fail(s, "n%u does not close", i);
+        ldr_node_destroy(p->node);
+        p->node = NULL;
+        p->alive = false;
+        p->life++;
+        sim_net_lost_server(s, p);
+        if (p->bytes)
+            sim_fail(s, "n%u leaks %zu bytes", i, p->bytes);
+    }
+}
+
+static void work(struct sim *s)
+{
+    configure(s);
+    for (uint32_t i = 0; i < SIM_KEYS; i++) {
+        char k[16];
+        snprintf(k, sizeof k, "key%02u", i);
+        s->keys[i] = sim_keep(s, ldr_slice_str(k));
+    }
+    for (uint32_t i = 0; i < s->nprocs; i++)
+        s->procs[i] = (struct sim_proc){.s = s, .index = i};
+    sim_trace(s, "N=%u W=%u nodes=%u+%u shards=%u", s->cfg.replicas, s->cfg.quorum, s->cfg.nodes,
+              s->cfg.spares, s->cfg.shards);
+    sim_authority_open(s);
+    sim_nemesis_start(s);
+    sim_clients_start(s);
+    sim_operator_start(s);
+    run_until(s, s->cfg.work_us);
+    sim_trace(s, "healing");
+    sim_heal(s);
+    run_until(s, s->now + 4 * SIM_SECOND); /* clients go on for a while in a healthy world */
+    s->stopped = true;
+    settle(s, 150 * SIM_SECOND);
+    sim_check_end(s);
+    uint64_t before, after;
+    if (!hashes_equal(s, &before))
+        sim_fail(s, "I2: replicas differ though all is quiet");
+    sim_replay(s);
+    run_until(s, s->now + 4 * SIM_SECOND);
+    if (!hashes_equal(s, &after) || after != before)
+        sim_fail(s, "I8: messages that came again changed the content");
+    check_memory(s);
+    close_nodes(s);
+}
+
+static void world_close(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++)
+        if (s->procs[i].alive)
+            sim_proc_kill(&s->procs[i]);
+    s->quiet = true;
+    sim_events_close(s);
+    sim_world_free(s);
+}
+
+void sim_run(uint64_t seed, bool trace, struct sim_result *out)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    LDR_ASSERT(s);
+    s->seed = seed;
+    s->trace = trace;
+    sim_rng_seed(&s->rng, seed);
+    ldr_arena_init(&s->arena, NULL, 1 << 16);
+    memset(out, 0, sizeof *out);
+    if (setjmp(s->failed) == 0)
+        work(s);
+    out->failed = s->failure[0] != 0;
+    snprintf(out->failure, sizeof out->failure, "%s", s->failure);
+    out->st = s->st;
+    out->now = s->now;
+    out->invalid = !out->failed && (s->st.writes_ok < 20 || s->st.reads_ok < 10);
+    world_close(s);
+    free(s);
+}
