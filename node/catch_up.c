@@ -26,6 +26,11 @@ void ldr_rep_catch_up(struct ldr_rep *r)
     const struct ldr_map_replica *me = s ? ldr_map_replica(s, r->n->id) : NULL;
     if (!me || r->state != LDR_REP_OPEN || r->saving || !misses(r, s, me) || r->catch_epoch != s->epoch)
         return;
+    /* Never ready, never more than made: the shard itself is new, there is nothing that it may have lost. */
+    if (me->state != LDR_REPLICA_PENDING && !r->recorded && !ldr_held_has(&r->n->held, r->shard)) {
+        ldr_rep_make_ready(r, s->epoch);
+        return;
+    }
     const struct ldr_pull_state *old[LDR_REPLICAS_MAX];
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->nreplicas; i++) {

@@ -45,8 +45,11 @@ static void failed(struct ldr_copy_in *c, int code)
     ldr_logf(r->n->o.log, LDR_LOG_WARN, "shard %u: copying from node %u: %s", r->shard, c->source,
              ldr_code_text(code));
     freed(c);
-    if (!r->gone)
-        ldr_rep_forget(r); /* the beat reconciles: not at once, not for ever in a hurry */
+    r->n->copy_after_us = ldr_node_mono(r->n) + 500000;
+    if (ldr_node_runs(r->n))
+        ldr_rep_drop(r); /* the pieces; then it is looked at anew */
+    else
+        ldr_rep_forget(r);
     ldr_rep_unref(r);
 }
 
@@ -148,7 +151,8 @@ static void send(struct ldr_copy_in *c, enum ldr_msg_type type, int encoded, str
         return;
     }
     c->call = (struct ldr_call){.done = done, .owner = c};
-    ldr_node_call(c->r->n, c->source, type, ldr_buf_slice(b), LDR_NODE_SLOW_MS, &c->call);
+    ldr_node_call(c->r->n, c->source, type, ldr_buf_slice(b),
+                  type == LDR_MSG_COPY_BEGIN ? LDR_NODE_SLOW_MS : LDR_NODE_PAGE_MS, &c->call);
     ldr_buf_close(b);
 }
 
@@ -234,6 +238,7 @@ void ldr_rep_copy(struct ldr_rep *r, const struct ldr_map_shard *s)
     ldr_rep_ref(r);
     if (!c || !source) {
         ldr_release(n->o.heap, c);
+        n->copy_after_us = ldr_node_mono(n) + 500000;
         ldr_rep_forget(r);
         ldr_rep_unref(r);
         return;
@@ -245,6 +250,7 @@ void ldr_rep_copy(struct ldr_rep *r, const struct ldr_map_shard *s)
     ldr_arena_init(&c->files_arena, n->o.heap, 4096);
     ldr_arena_init(&c->arena, n->o.heap, 4096);
     r->copy = c;
+    ldr_logf(n->o.log, LDR_LOG_INFO, "shard %u: copying from node %u begins", r->shard, source);
     struct ldr_copy_begin_req m = {.shard = r->shard, .epoch = s->epoch};
     struct ldr_buf b;
     ldr_buf_init(&b, n->o.heap, 0);

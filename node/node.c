@@ -37,6 +37,9 @@ int ldr_node_create(const struct ldr_node_opts *o, struct ldr_node **out, struct
     n->phase = LDR_NODE_NEW;
     ldr_map_init(&n->map, o->heap);
     ldr_buf_init(&n->out, o->heap, LDR_PAYLOAD_MAX);
+    ldr_held_init(&n->held, o->heap);
+    ldr_held_init(&n->held_kept, o->heap);
+    ldr_buf_init(&n->held_buf, o->heap, 0);
     ldr_buf_init(&n->who_buf, o->heap, 0);
     ldr_buf_init(&n->hlc_buf, o->heap, 0);
     ldr_buf_init(&n->map_buf, o->heap, LDR_FRAME_MAX);
@@ -61,6 +64,9 @@ void ldr_node_destroy(struct ldr_node *n)
     }
     ldr_map_close(&n->map);
     ldr_buf_close(&n->out);
+    ldr_held_close(&n->held);
+    ldr_held_close(&n->held_kept);
+    ldr_buf_close(&n->held_buf);
     ldr_buf_close(&n->who_buf);
     ldr_buf_close(&n->hlc_buf);
     ldr_buf_close(&n->map_buf);
@@ -130,7 +136,7 @@ int ldr_node_skewed(const struct ldr_node *n)
 /* ---- Going on ---- */
 static void care(struct ldr_rep *r)
 {
-    if (r->state == LDR_REP_FAILED && ldr_node_mono(r->n) >= r->retry_us)
+    if (r->state == LDR_REP_FAILED && !r->lost && ldr_node_mono(r->n) >= r->retry_us)
         ldr_rep_open(r);
     if (r->state != LDR_REP_OPEN)
         return;
@@ -160,6 +166,7 @@ static void tick_fire(struct ldr_timer *t)
         return;
     ldr_node_hlc_keep(n);
     ldr_node_map_tick(n);
+    ldr_node_hold_tick(n);
     for (struct ldr_rep *r = n->reps, *next; r; r = next) {
         next = r->next;
         if (r->shard % LDR_NODE_PHASES == n->phase_at)
@@ -212,6 +219,8 @@ static void who_kept(struct ldr_vault_op *op, int code)
         ldr_hlc_persisted(&n->hlc, n->hlc_want);
     if (n->phase == LDR_NODE_STARTING && code == 0) {
         code = ldr_node_map_load(n, &err);
+        if (code == 0)
+            code = ldr_node_hold_load(n, &err);
         if (code == 0)
             n->o.vault.list(n->o.vault.ctx, found, n);
     }

@@ -1,6 +1,7 @@
 /* What the files of node/ share. */
 #ifndef LDR_NODE_IMPL_H
 #define LDR_NODE_IMPL_H
+#include "node/held.h"
 #include "node/hlc.h"
 #include "node/node.h"
 #include "node/pull_state.h"
@@ -14,6 +15,7 @@
 #define LDR_NODE_TICK_US    25000
 #define LDR_NODE_PHASES     8 /* replicas are seen to in so many groups, one a tick */
 #define LDR_NODE_CALL_MS    2000
+#define LDR_NODE_PAGE_MS    10000
 #define LDR_NODE_SLOW_MS    60000 /* of calls that make the other side do long work */
 #define LDR_NODE_HASHES     256
 
@@ -86,6 +88,8 @@ struct ldr_rep {
     struct ldr_vault_merge merge_op;
     struct ldr_vault_trim trim_op;
     bool trimming;
+    bool recorded; /* the record on disk is its own */
+    bool lost;     /* its data cannot be read: to be dropped and filled anew */
     uint64_t trimmed_seq;
     struct ldr_copy_in *copy;
     struct ldr_scrub *scrub;
@@ -102,6 +106,9 @@ struct ldr_node {
     uint32_t refs; /* operations, calls, jobs under way */
     uint32_t id;   /* by the map; 0 = not in it */
     struct ldr_node_record who;
+    struct ldr_held held, held_kept; /* as it is to be, as it is on disk */
+    bool held_saving;
+    uint64_t copy_after_us; /* no copy begins before */
     struct ldr_map map;
     struct ldr_hlc hlc;
     struct ldr_skew skew;
@@ -113,9 +120,9 @@ struct ldr_node {
     struct ldr_timer tick, beat;
     uint32_t phase_at;
     /* records */
-    struct ldr_buf who_buf, hlc_buf, map_buf;
-    struct ldr_vault_note start_notes[2], who_note, hlc_note, map_note;
-    struct ldr_vault_notes who_op, hlc_op, map_op;
+    struct ldr_buf who_buf, hlc_buf, map_buf, held_buf;
+    struct ldr_vault_note start_notes[2], who_note, hlc_note, map_note, held_note;
+    struct ldr_vault_notes who_op, hlc_op, map_op, held_op;
     bool hlc_saving;
     int64_t hlc_want;
     /* map.c */
@@ -163,6 +170,13 @@ void ldr_node_ask(struct ldr_node *n, uint64_t map_version,
                   uint64_t defs_version); /* what is known to exist */
 void ldr_node_map_tick(struct ldr_node *n);
 int ldr_node_map_load(struct ldr_node *n, struct ldr_err *err); /* at start */
+
+/* ---- hold.c: what this disk has had (held.h) ---- */
+bool ldr_node_hold(struct ldr_node *n,
+                   uint32_t shard); /* true: it is on record; else soon, and reconcile comes */
+void ldr_node_unhold(struct ldr_node *n, uint32_t shard);
+void ldr_node_hold_tick(struct ldr_node *n);
+int ldr_node_hold_load(struct ldr_node *n, struct ldr_err *err);
 
 /* ---- heartbeat.c ---- */
 void ldr_node_beat(struct ldr_node *n);
@@ -255,14 +269,14 @@ struct ldr_serving *ldr_serving_begin(struct ldr_node *n, struct ldr_slice paylo
 void ldr_serving_rep(struct ldr_serving *j, struct ldr_rep *r);
 void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err); /* answers, ends */
 void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
-void ldr_serving_op_done(struct ldr_vault_op *op, int code);                   /* done of u.op; owner = the job */
+void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; owner = the job */
 
 #define LDR_SERVERS(X)                                                                                    \
     X(HELLO, hello)                                                                                       \
-    X(LOOKUP, lookup) X(ASOF, asof) X(SCAN, scan) X(WRITE, write) X(ERASE, erase) X(STAMP, stamp)         \
-        X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) \
-            X(COPY_READ, copy_read) X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check)           \
-                X(COMPACT, compact) X(SCRUB, scrub)
+    X(LOOKUP, lookup)                                                                                     \
+    X(ASOF, asof) X(SCAN, scan) X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate)   \
+        X(PULL, pull) X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) \
+            X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)

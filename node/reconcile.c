@@ -51,6 +51,7 @@ static void settle_unknown(struct ldr_rep *r)
         if (into && (into->state != LDR_REP_OPEN || into->about.lo != s->lo || into->about.hi != s->hi))
             return;
     }
+    ldr_node_unhold(n, r->shard);
     ldr_rep_drop(r);
 }
 
@@ -64,10 +65,12 @@ static void settle_open(struct ldr_rep *r)
         return;
     }
     if (r->about.lo == s->lo && r->about.hi > s->hi && child && child->lo > r->about.lo) {
-        ldr_rep_split(r, child);
+        if (ldr_node_hold(n, child->id))
+            ldr_rep_split(r, child);
         return;
     }
     if (!mine(n, s)) {
+        ldr_node_unhold(n, r->shard);
         ldr_rep_drop(r);
         return;
     }
@@ -90,6 +93,8 @@ static void settle_missing(struct ldr_node *n, const struct ldr_map_shard *s)
             q->about.lo <= s->lo && s->hi <= q->about.hi && q->shard != s->id)
             return;
     bool pending = ldr_map_replica(s, n->id)->state == LDR_REPLICA_PENDING;
+    if (pending && (ldr_node_mono(n) < n->copy_after_us || !ldr_node_hold(n, s->id)))
+        return;
     struct ldr_rep *r = ldr_rep_add(n, s->id, pending ? LDR_REP_COPYING : LDR_REP_CREATING);
     if (!r)
         return;
@@ -108,6 +113,8 @@ void ldr_node_reconcile(struct ldr_node *n)
         next = r->next;
         if (r->state == LDR_REP_OPEN)
             settle_open(r);
+        else if (r->state == LDR_REP_FAILED && r->lost && ldr_node_hold(n, r->shard))
+            ldr_rep_drop(r); /* on record as lost: it is filled from the others */
         else if (r->state == LDR_REP_COPYING) {
             const struct ldr_map_shard *s = ldr_rep_shard(r);
             if (!s || !mine(n, s))

@@ -108,6 +108,7 @@ static void record_kept(struct ldr_vault_op *op, int code)
     r->saving = false;
     struct ldr_rep_record rec;
     if (code == 0 && ldr_rep_record_decode(ldr_buf_slice(&r->record), &rec) == 0) {
+        r->recorded = rec.incarnation == r->about.incarnation;
         for (uint32_t i = 0; i < rec.n; i++) {
             struct ldr_rep_peer *p = ldr_rep_peer(r, rec.peers[i].node);
             if (p)
@@ -115,6 +116,7 @@ static void record_kept(struct ldr_vault_op *op, int code)
         }
         if (r->ready_epoch != rec.ready_epoch) {
             r->ready_epoch = rec.ready_epoch;
+            ldr_node_hold(r->n, r->shard);
             if (ldr_node_runs(r->n))
                 ldr_node_beat(r->n); /* who waits for this hears it at once */
         }
@@ -169,6 +171,7 @@ static void take_record(struct ldr_rep *r)
     if (rc == 0)
         rc = ldr_rep_record_decode(ldr_buf_slice(&r->record), &rec);
     r->ready_epoch = 0;
+    r->recorded = false;
     if (rc) {
         if (rc != LDR_E_NOT_FOUND)
             ldr_logf(n->o.log, LDR_LOG_ERROR,
@@ -200,6 +203,7 @@ static void take_record(struct ldr_rep *r)
         if (p)
             p->pull.at = (struct ldr_pos){r->about.origin_incarnation, r->about.origin_seq};
     }
+    r->recorded = own;
     r->unsaved = !own;
 }
 
@@ -237,8 +241,8 @@ static void open_done(struct ldr_vault_op *op, int code)
         r->retry_us = ldr_node_mono(n) + 1000000;
         /* Bytes that are not what was written: the others have what this one had. */
         const struct ldr_map_shard *s = ldr_rep_shard(r);
-        if (code == LDR_E_NOT_FOUND || (code == LDR_E_CORRUPT && s && s->nreplicas > 1))
-            ldr_rep_drop(r);
+        r->lost = code == LDR_E_NOT_FOUND || (code == LDR_E_CORRUPT && s && s->nreplicas > 1);
+        ldr_node_reconcile(n);
     }
     ldr_rep_unref(r);
 }

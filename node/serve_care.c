@@ -2,15 +2,15 @@
 #include "node/node_impl.h"
 
 /* A job with a decoded request; NULL: answered. */
-#define BEGIN(name, m)                                           \
-    struct ldr_##name##_req m;                                   \
-    struct ldr_err err = {0};                                    \
-    struct ldr_rep *r = NULL;                                    \
-    struct ldr_serving *j = ldr_serving_begin(n, payload, reply);        \
-    if (!j)                                                      \
-        return;                                                  \
-    int rc = ldr_##name##_req_decode(j->payload, &j->arena, &m); \
-    if (rc)                                                      \
+#define BEGIN(name, m)                                            \
+    struct ldr_##name##_req m;                                    \
+    struct ldr_err err = {0};                                     \
+    struct ldr_rep *r = NULL;                                     \
+    struct ldr_serving *j = ldr_serving_begin(n, payload, reply); \
+    if (!j)                                                       \
+        return;                                                   \
+    int rc = ldr_##name##_req_decode(j->payload, &j->arena, &m);  \
+    if (rc)                                                       \
         ldr_fail(&err, rc, "the request cannot be read");
 
 static void copy_begun(struct ldr_serving *j, int code)
@@ -30,7 +30,7 @@ void ldr_serve_copy_begin(struct ldr_node *n, struct ldr_slice payload, struct l
     BEGIN(copy_begin, m)
     else rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_COPY, &r, &err);
     /* its record must name it as it is now: the copy takes it along */
-    if (rc == 0 && (r->saving || r->unsaved)) {
+    if (rc == 0 && !r->recorded) {
         ldr_rep_save(r);
         rc = ldr_fail(&err, LDR_E_BUSY, "shard %u: its record is being kept", m.shard);
     }
@@ -147,9 +147,9 @@ static void scrubbed(void *ctx, int code, const struct ldr_scrub_result *res)
     struct ldr_err err;
     if (code) {
         ldr_serving_fail(x->j, code,
-                     (ldr_fail(&err, code, "comparing with node %u: %s", x->shard.replicas[x->at].node,
-                               ldr_code_text(code)),
-                      &err));
+                         (ldr_fail(&err, code, "comparing with node %u: %s", x->shard.replicas[x->at].node,
+                                   ldr_code_text(code)),
+                          &err));
         return;
     }
     x->rep.differing_buckets += res->differing;

@@ -51,7 +51,7 @@ uint32_t sim_disk_replicas(const struct sim_disk *d)
 {
     uint32_t n = 0;
     for (const struct sim_replica *r = d ? d->replicas : NULL; r; r = r->next)
-        n++;
+        n += !r->installing;
     return n;
 }
 

@@ -107,6 +107,13 @@ static void write_log(void *ctx, enum ldr_log_level level, const char *text)
         sim_trace(p->s, "  n%u %s %s", p->index, level >= LDR_LOG_ERROR ? "ERROR" : "log", text);
 }
 
+static void start_again(struct sim *s, void *arg)
+{
+    struct sim_proc *p = arg;
+    if (!p->alive && !s->ended)
+        sim_proc_start(p);
+}
+
 static void started(void *ctx, int code, const struct ldr_err *err)
 {
     struct sim_proc *p = ctx;
@@ -114,8 +121,10 @@ static void started(void *ctx, int code, const struct ldr_err *err)
         sim_fail(p->s, "node process %u does not start: %s", p->index, err->message);
     p->started = code == 0;
     sim_trace(p->s, "n%u started: %s", p->index, code ? err->message : "ok");
-    if (code)
+    if (code) {
         sim_proc_kill(p);
+        sim_after(p->s, SIM_SECOND, start_again, p); /* as a supervisor would */
+    }
 }
 
 static void map_changed(void *ctx, const struct ldr_map *m)

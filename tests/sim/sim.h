@@ -187,6 +187,7 @@ struct sim {
     uint64_t order;
     bool healing; /* faults are over */
     bool stopped; /* clients and operator are */
+    bool ended;   /* no process starts any more */
     struct sim_proc procs[SIM_PROCS];
     uint32_t nprocs;
     bool blocked[SIM_PROCS + 2][SIM_PROCS + 2]; /* [from][to]; coordinators, clients come last */

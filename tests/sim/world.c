@@ -131,11 +131,40 @@ static bool hashes_equal(struct sim *s, uint64_t *all)
     return true;
 }
 
+static void show_replica(void *ctx, const struct ldr_msg_replica *r)
+{
+    struct sim *s = ctx;
+    sim_trace(s, "   shard %u epoch %" PRIu64 " state %u facts %" PRIu64 " seq %" PRIu64, r->shard, r->epoch,
+              r->state, r->facts, r->seq);
+    for (uint32_t i = 0; i < r->n_lags; i++)
+        sim_trace(s, "      of node %u: %" PRIu64 " behind, age %.1f s", r->lags[i].node, r->lags[i].facts,
+                  (double)r->lags[i].age_us / 1e6);
+}
+
+/* For whoever looks for the reason. */
+static void show(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs && s->trace; i++) {
+        struct ldr_node_status st;
+        if (!s->procs[i].alive)
+            continue;
+        ldr_node_status(s->procs[i].node, &st);
+        sim_trace(s, "n%u is node %u, map %" PRIu64 ", skewed %d", i, st.id, st.map_version, st.skewed);
+        ldr_node_replicas(s->procs[i].node, show_replica, s);
+    }
+    const struct ldr_map *m = sim_map(s);
+    for (uint32_t i = 0; i < m->nmoves; i++)
+        sim_trace(s, "move %" PRIu64 " kind %u shard %u other %u from %u to %u", m->moves[i].id,
+                  m->moves[i].kind, m->moves[i].shard, m->moves[i].other, m->moves[i].from, m->moves[i].to);
+}
+
 static void settle(struct sim *s, uint64_t limit_us)
 {
     const char *why = "";
     uint64_t until = s->now + limit_us, all;
     while (!is_quiet(s, &why)) {
+        if (s->now >= until)
+            show(s);
         if (s->now >= until)
             sim_fail(s, "not quiet %.0f s after healing: %s", (double)limit_us / 1e6, why);
         run_until(s, s->now + SIM_SECOND / 2);
@@ -214,11 +243,13 @@ static void work(struct sim *s)
     if (!hashes_equal(s, &after) || after != before)
         sim_fail(s, "I8: messages that came again changed the content");
     check_memory(s);
+    s->ended = true;
     close_nodes(s);
 }
 
 static void world_close(struct sim *s)
 {
+    s->ended = true;
     for (uint32_t i = 0; i < s->nprocs; i++)
         if (s->procs[i].alive)
             sim_proc_kill(&s->procs[i]);
