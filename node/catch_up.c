@@ -24,7 +24,7 @@ void ldr_rep_catch_up(struct ldr_rep *r)
 {
     const struct ldr_map_shard *s = ldr_rep_shard(r);
     const struct ldr_map_replica *me = s ? ldr_map_replica(s, r->n->id) : NULL;
-    if (!me || r->state != LDR_REP_OPEN || r->saving || !misses(r, s, me) || r->catch_epoch != s->epoch)
+    if (!me || !ldr_rep_whole(r, s) || r->saving || !misses(r, s, me) || r->catch_epoch != s->epoch)
         return;
     /* Never ready, never more than made: the shard itself is new, there is nothing that it may have lost. */
     if (me->state != LDR_REPLICA_PENDING && !r->recorded && !ldr_held_has(&r->n->held, r->shard)) {

@@ -201,8 +201,13 @@ uint8_t ldr_rep_report(const struct ldr_rep *r, const struct ldr_map_shard *s);
 
 /* ---- reconcile.c: from what is to what the map says, one step at a time; called after every change ---- */
 void ldr_node_reconcile(struct ldr_node *n);
-const struct ldr_map_shard *ldr_rep_shard(const struct ldr_rep *r);       /* NULL = not in the map */
-void ldr_rep_split(struct ldr_rep *r, const struct ldr_map_shard *child); /* split.c */
+const struct ldr_map_shard *ldr_rep_shard(const struct ldr_rep *r); /* NULL = not in the map */
+/* Open, with the arc that the map says. */
+static inline bool ldr_rep_whole(const struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    return r->state == LDR_REP_OPEN && r->about.lo == s->lo && r->about.hi == s->hi;
+}
+void ldr_rep_split(struct ldr_rep *r, const struct ldr_map_shard *child);               /* split.c */
 void ldr_rep_merge(struct ldr_rep *r, struct ldr_rep *other, uint64_t lo, uint64_t hi); /* split.c */
 void ldr_rep_copy(struct ldr_rep *r, const struct ldr_map_shard *s);                    /* move.c */
 bool ldr_rep_copy_stop(struct ldr_rep *r); /* the map does not want it any more */
@@ -271,11 +276,12 @@ void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err
 void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
 void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; owner = the job */
 
-#define LDR_SERVERS(X)                                                                                    \
-    X(HELLO, hello)                                                                                       \
-    X(LOOKUP, lookup)                                                                                     \
-    X(ASOF, asof) X(SCAN, scan) X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate)   \
-        X(PULL, pull) X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) \
+#define LDR_SERVERS(X)                                                                                  \
+    X(HELLO, hello)                                                                                     \
+    X(LOOKUP, lookup)                                                                                   \
+    X(ASOF, asof)                                                                                       \
+    X(SCAN, scan) X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) \
+        X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read)             \
             X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);

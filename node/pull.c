@@ -10,12 +10,14 @@
 
 static void ask(struct ldr_rep_peer *p);
 
-/* The peer left the map, or the replica closed, while something was under way. */
+/* Not when the peer left the map or the replica closed while something was under way. And not before this
+ * replica has the arc of the map: the log of a peer that has split already tells of one half only, and a
+ * cursor that moved along it would skip the other half when it is handed down to the child. */
 static bool wanted(const struct ldr_rep_peer *p)
 {
     const struct ldr_rep *r = p->rep;
     const struct ldr_map_shard *s = ldr_rep_shard(r);
-    return ldr_node_runs(r->n) && !r->gone && r->state == LDR_REP_OPEN && s && ldr_map_replica(s, p->node);
+    return ldr_node_runs(r->n) && !r->gone && s && ldr_rep_whole(r, s) && ldr_map_replica(s, p->node);
 }
 
 static void moved(struct ldr_rep_peer *p, bool more)

@@ -89,7 +89,7 @@ int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t 
         return ldr_fail(err, LDR_E_BUSY, "newer definitions are being fetched");
     }
     struct ldr_rep *r = ldr_rep_find(n, shard);
-    if (!r || r->state != LDR_REP_OPEN || r->about.lo != s->lo || r->about.hi != s->hi)
+    if (!r || !ldr_rep_whole(r, s))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is not ready", shard);
     bool pending = me->state == LDR_REPLICA_PENDING;
     if (pending && (need == LDR_NEED_READ || need == LDR_NEED_WRITE || need == LDR_NEED_COPY))

@@ -6,7 +6,7 @@ uint8_t ldr_rep_report(const struct ldr_rep *r, const struct ldr_map_shard *s)
     const struct ldr_map_replica *me = s ? ldr_map_replica(s, r->n->id) : NULL;
     if (!me)
         return LDR_REPLICA_WORKING;
-    bool whole = r->state == LDR_REP_OPEN && r->about.lo == s->lo && r->about.hi == s->hi;
+    bool whole = ldr_rep_whole(r, s);
     if (me->state == LDR_REPLICA_PENDING)
         return whole && r->ready_epoch == s->epoch ? LDR_REPLICA_CAUGHT_UP : LDR_REPLICA_PENDING;
     return whole && r->ready_epoch ? me->state : LDR_REPLICA_WORKING;

@@ -68,9 +68,10 @@ void sim_check_read(struct sim *s, const struct sim_read *r)
     if (least && (!r->found || sim_fact_cmp(&r->f, &least->f) < 0))
         sim_fail(s,
                  "I1/I4: %s at node %u began %.3f s: a fact acknowledged at %.3f s (event %" PRId64
-                 " created %" PRId64 ") is missing; got %s event %" PRId64,
+                 " created %" PRId64 ") of %.*s in %016" PRIx64 " is missing; got %s event %" PRId64,
                  r->what, r->node, (double)r->began / 1e6, (double)least->acked_at / 1e6, least->f.event_us,
-                 least->f.created_us, r->found ? "an older one," : "nothing,", r->f.event_us);
+                 least->f.created_us, (int)r->key.n, (const char *)r->key.p, least->f.hash,
+                 r->found ? "an older one," : "nothing,", r->f.event_us);
 }
 
 /* ---- The end: everything is healed and quiet ---- */

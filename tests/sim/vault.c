@@ -30,9 +30,11 @@ static void finish(struct sim_wait *w)
 {
     struct ldr_vault_op *op = w->op;
     int code = w->code;
+    bool in_doubt = op->err.in_doubt;
     op->err.code = code;
     if (code && !*op->err.message)
         ldr_fail(&op->err, code, "%s", ldr_code_text(code));
+    op->err.in_doubt = in_doubt;
     if (op->done)
         op->done(op, code);
     else

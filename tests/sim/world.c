@@ -38,6 +38,40 @@ struct ldr_slice sim_keep(struct sim *s, struct ldr_slice b)
     return out;
 }
 
+static void show_replica(void *ctx, const struct ldr_msg_replica *r)
+{
+    struct sim *s = ctx;
+    sim_trace(s, "   shard %u epoch %" PRIu64 " state %u facts %" PRIu64 " seq %" PRIu64, r->shard, r->epoch,
+              r->state, r->facts, r->seq);
+    for (uint32_t i = 0; i < r->n_lags; i++)
+        sim_trace(s, "      of node %u: %" PRIu64 " behind, age %.1f s", r->lags[i].node, r->lags[i].facts,
+                  (double)r->lags[i].age_us / 1e6);
+}
+
+/* For whoever looks for the reason. */
+static void show(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs && s->trace; i++) {
+        struct ldr_node_status st;
+        if (!s->procs[i].alive)
+            continue;
+        ldr_node_status(s->procs[i].node, &st);
+        sim_trace(s, "n%u is node %u, map %" PRIu64 ", skewed %d", i, st.id, st.map_version, st.skewed);
+        ldr_node_replicas(s->procs[i].node, show_replica, s);
+    }
+    const struct ldr_map *m = sim_map(s);
+    for (uint32_t i = 0; i < m->nshards; i++) {
+        sim_trace(s, "shard %u: %016" PRIx64 "-%016" PRIx64 " epoch %" PRIu64, m->shards[i].id,
+                  m->shards[i].lo, m->shards[i].hi, m->shards[i].epoch);
+        for (uint32_t k = 0; k < m->shards[i].nreplicas; k++)
+            sim_trace(s, "      node %u state %u", m->shards[i].replicas[k].node,
+                      m->shards[i].replicas[k].state);
+    }
+    for (uint32_t i = 0; i < m->nmoves; i++)
+        sim_trace(s, "move %" PRIu64 " kind %u shard %u other %u from %u to %u", m->moves[i].id,
+                  m->moves[i].kind, m->moves[i].shard, m->moves[i].other, m->moves[i].from, m->moves[i].to);
+}
+
 static void configure(struct sim *s)
 {
     struct sim_config *c = &s->cfg;
@@ -131,40 +165,11 @@ static bool hashes_equal(struct sim *s, uint64_t *all)
     return true;
 }
 
-static void show_replica(void *ctx, const struct ldr_msg_replica *r)
-{
-    struct sim *s = ctx;
-    sim_trace(s, "   shard %u epoch %" PRIu64 " state %u facts %" PRIu64 " seq %" PRIu64, r->shard, r->epoch,
-              r->state, r->facts, r->seq);
-    for (uint32_t i = 0; i < r->n_lags; i++)
-        sim_trace(s, "      of node %u: %" PRIu64 " behind, age %.1f s", r->lags[i].node, r->lags[i].facts,
-                  (double)r->lags[i].age_us / 1e6);
-}
-
-/* For whoever looks for the reason. */
-static void show(struct sim *s)
-{
-    for (uint32_t i = 0; i < s->nprocs && s->trace; i++) {
-        struct ldr_node_status st;
-        if (!s->procs[i].alive)
-            continue;
-        ldr_node_status(s->procs[i].node, &st);
-        sim_trace(s, "n%u is node %u, map %" PRIu64 ", skewed %d", i, st.id, st.map_version, st.skewed);
-        ldr_node_replicas(s->procs[i].node, show_replica, s);
-    }
-    const struct ldr_map *m = sim_map(s);
-    for (uint32_t i = 0; i < m->nmoves; i++)
-        sim_trace(s, "move %" PRIu64 " kind %u shard %u other %u from %u to %u", m->moves[i].id,
-                  m->moves[i].kind, m->moves[i].shard, m->moves[i].other, m->moves[i].from, m->moves[i].to);
-}
-
 static void settle(struct sim *s, uint64_t limit_us)
 {
     const char *why = "";
     uint64_t until = s->now + limit_us, all;
     while (!is_quiet(s, &why)) {
-        if (s->now >= until)
-            show(s);
         if (s->now >= until)
             sim_fail(s, "not quiet %.0f s after healing: %s", (double)limit_us / 1e6, why);
         run_until(s, s->now + SIM_SECOND / 2);
@@ -269,6 +274,8 @@ void sim_run(uint64_t seed, bool trace, struct sim_result *out)
     memset(out, 0, sizeof *out);
     if (setjmp(s->failed) == 0)
         work(s);
+    else
+        show(s);
     out->failed = s->failure[0] != 0;
     snprintf(out->failure, sizeof out->failure, "%s", s->failure);
     out->st = s->st;
