@@ -45,7 +45,7 @@ struct ldr_node_daemon {
     struct ldr_node *node;
     struct ldr_data_server *server;
     struct ldr_notices *notices;
-    struct ldr_http_server *http;
+    struct ldr_http *http;
     struct ldr_server inner; /* the node's; what the transport calls measures */
     struct ldr_node_times times[LDR_NODE_TYPES];
     struct ldr_timer late; /* stopping takes too long */

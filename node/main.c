@@ -220,7 +220,7 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
                                               .hello_ctx = d};
     rc = ldr_data_server_create(&s, &d->server, err);
     if (rc == 0 && c->http)
-        rc = ldr_http_create(d->loop, c->http, ldr_node_http, d, &d->http, err);
+        rc = ldr_http_listen(d->loop, c->http, ldr_node_http, d, &d->http, err);
     if (rc == 0 && c->nnotices)
         rc = ldr_notices_subscribe(c->notice_addresses, c->nnotices, d->loop, noticed, d, &d->notices, err);
     return rc;
