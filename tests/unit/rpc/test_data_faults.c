@@ -8,6 +8,8 @@ static struct ldr_rpc *rpc;
 static int open_all(const struct ldr_data_limits *limits)
 {
     struct ldr_rpc_options o = {.cluster = "test"};
+    if (limits)
+        o.limits.idle_ms = limits->idle_ms; /* it goes before the server closes it */
     kit_open(&kit, 1, 0, limits);
     return ldr_rpc_create(&o, &rpc);
 }
