@@ -4,9 +4,7 @@
 #include "env/env.h"
 #include "node/node.h"
 #include "node/vault_shard.h"
-#include "rpc/control.h"
-#include "rpc/data.h"
-#include "rpc/http.h"
+#include "rpc/rpc.h"
 
 #define LDR_NODE_TYPES 64 /* numbers of data messages are less */
 #define LDR_NODE_SPANS 14 /* of the histograms */
