@@ -32,6 +32,7 @@ void ldr_rep_catch_up(struct ldr_rep *r)
         return;
     }
     const struct ldr_pull_state *old[LDR_REPLICAS_MAX];
+    struct ldr_rep_peer *next = NULL;
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->nreplicas; i++) {
         const struct ldr_map_replica *m = &s->replicas[i];
@@ -41,14 +42,18 @@ void ldr_rep_catch_up(struct ldr_rep *r)
         if (!p)
             continue;
         old[n++] = &p->pull;
-        /* drained: now everything is compared once */
-        if ((p->pull.drained || p->pull.seen) && !p->pull.scrubbed && p->step == LDR_PULL_IDLE && !r->scrub) {
-            p->step = LDR_PULL_COMPARING;
-            ldr_rep_ref(r);
-            if (ldr_rep_scrub(r, p->node, compared, p) != 0) {
-                p->step = LDR_PULL_IDLE;
-                ldr_rep_unref(r);
-            }
+        /* drained: to be compared once; first with whom it was not tried for longest, since one may be dead */
+        if ((p->pull.drained || p->pull.seen) && !p->pull.scrubbed && p->step == LDR_PULL_IDLE &&
+            (!next || p->compared_us < next->compared_us))
+            next = p;
+    }
+    if (next && !r->scrub) {
+        next->step = LDR_PULL_COMPARING;
+        next->compared_us = ldr_node_mono(r->n);
+        ldr_rep_ref(r);
+        if (ldr_rep_scrub(r, next->node, compared, next) != 0) {
+            next->step = LDR_PULL_IDLE;
+            ldr_rep_unref(r);
         }
     }
     if (ldr_pull_caught_up(old, n, ldr_quorum_old(s), r->n->map.write_quorum))

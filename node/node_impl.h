@@ -52,7 +52,7 @@ struct ldr_rep_peer {
     enum ldr_pull_step step;
     bool must_compare; /* its log does not tell all */
     struct ldr_call call;
-    uint64_t asked_us;
+    uint64_t asked_us, compared_us; /* monotonic: last tries */
     struct ldr_pull_rep answer; /* while its facts are being written */
     struct ldr_arena arena;
     struct ldr_vault_write write;

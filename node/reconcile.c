@@ -26,7 +26,7 @@ static const struct ldr_map_shard *child_of(const struct ldr_rep *r, const struc
 static struct ldr_rep *merged_into(struct ldr_node *n, const struct ldr_rep *r, const struct ldr_map_shard *s)
 {
     for (struct ldr_rep *o = n->reps; o; o = o->next)
-        if (o != r && o->state == LDR_REP_OPEN && !ldr_map_shard(&n->map, o->shard) && o->about.lo >= s->lo &&
+        if (o != r && o->about.incarnation && !ldr_map_shard(&n->map, o->shard) && o->about.lo >= s->lo &&
             o->about.hi <= s->hi)
             return o;
     return NULL;
@@ -77,7 +77,8 @@ static void settle_open(struct ldr_rep *r)
     if (r->about.lo > s->lo || r->about.hi < s->hi) {
         if (!still_opening(n)) {
             struct ldr_rep *o = merged_into(n, r, s);
-            ldr_rep_merge(r, o, s->lo, s->hi);
+            if (!o || o->state == LDR_REP_OPEN) /* else it will be: without it, half the data would be missing */
+                ldr_rep_merge(r, o, s->lo, s->hi);
         }
         return;
     }
