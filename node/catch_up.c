@@ -42,7 +42,8 @@ void ldr_rep_catch_up(struct ldr_rep *r)
         if (!p)
             continue;
         old[n++] = &p->pull;
-        /* drained: to be compared once; first with whom it was not tried for longest, since one may be dead */
+        /* drained: to be compared once; first with whom it was not tried for longest, since one may be dead
+         */
         if ((p->pull.drained || p->pull.seen) && !p->pull.scrubbed && p->step == LDR_PULL_IDLE &&
             (!next || p->compared_us < next->compared_us))
             next = p;

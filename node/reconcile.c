@@ -77,7 +77,8 @@ static void settle_open(struct ldr_rep *r)
     if (r->about.lo > s->lo || r->about.hi < s->hi) {
         if (!still_opening(n)) {
             struct ldr_rep *o = merged_into(n, r, s);
-            if (!o || o->state == LDR_REP_OPEN) /* else it will be: without it, half the data would be missing */
+            if (!o ||
+                o->state == LDR_REP_OPEN) /* else it will be: without it, half the data would be missing */
                 ldr_rep_merge(r, o, s->lo, s->hi);
         }
         return;
