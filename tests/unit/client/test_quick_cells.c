@@ -53,7 +53,7 @@ static struct ldr_value random_value(uint8_t type, bool null)
 
 static struct ldr_schema *schema_of(struct ldr_arena *a, uint32_t n, const uint8_t *types)
 {
-    static char text[COLS_MAX][8];
+    static char text[COLS_MAX][12];
     const char *names[COLS_MAX];
     struct ldr_schema *s;
     for (uint32_t i = 0; i < n; i++) {
