@@ -43,7 +43,6 @@ struct ldr_server {
 /* ---- The two planes. ---- */
 #include "rpc/control.h"
 #include "rpc/data.h"
-#include "rpc/http.h"
 
 #include "rpc/http.h" /* health checks and metrics */
 #endif

@@ -213,6 +213,83 @@ static void answers_may_come_from_another_thread(void **state)
     }
 }
 
+/* ---- The seam of the node: by number, on its own loop. ---- */
+static struct ldr_uv_loop *own;
+static struct ldr_data_peers *peers;
+static int n_control, n_ended;
+static const char *address_of(void *ctx, uint32_t node)
+{
+    assert_ptr_equal(ctx, &kit);
+    return node == 9 ? kit.address : NULL;
+}
+static void control_call(void *ctx, uint32_t to, enum ldr_msg_type type, struct ldr_slice payload,
+                         uint32_t timeout_ms, struct ldr_call *c)
+{
+    (void)ctx;
+    (void)payload;
+    (void)timeout_ms;
+    assert_int_equal(to, LDR_PEER_COORDINATOR);
+    assert_int_equal(type, LDR_MSG_HEARTBEAT);
+    n_control++;
+    c->done(c, LDR_E_BUSY, ldr_slice(NULL, 0));
+}
+struct expected {
+    struct ldr_call call;
+    int code;
+    bool inside, ended;
+};
+static void as_expected(struct ldr_call *c, int code, struct ldr_slice payload)
+{
+    struct expected *e = c->owner;
+    (void)payload;
+    assert_int_equal(code, e->code);
+    assert_false(e->inside || e->ended);
+    assert_int_equal(c->never_sent, code == LDR_E_UNAVAILABLE || code == LDR_E_CLOSED);
+    e->ended = true;
+    if (++n_ended == 3)
+        ldr_uv_loop_stop(own);
+}
+static void peers_closed(void *owner)
+{
+    *(bool *)owner = true;
+    ldr_uv_loop_stop(own);
+}
+
+static void nodes_are_called_by_number(void **state)
+{
+    struct ldr_peers control = {NULL, control_call};
+    struct ldr_data_peers_options o = {
+        .cluster = "test", .address = address_of, .address_ctx = &kit, .control = &control};
+    struct expected all[4] = {
+        {.code = 0}, {.code = LDR_E_UNAVAILABLE}, {.code = LDR_E_BUSY}, {.code = LDR_E_CLOSED}};
+    struct ldr_buf q;
+    bool closed = false;
+    (void)state;
+    n_control = n_ended = 0;
+    assert_int_equal(ldr_uv_loop_create(&own), 0);
+    o.loop = own;
+    assert_int_equal(ldr_data_peers_create(&o, &peers), 0);
+    struct ldr_peers seam = ldr_data_peers_seam(peers);
+    struct ldr_slice stamp_bytes = kit_stamp(&q, 7);
+    for (int i = 0; i < 4; i++)
+        all[i].call = (struct ldr_call){.done = as_expected, .owner = &all[i]};
+    all[0].inside = all[1].inside = true;
+    seam.call(seam.ctx, 9, LDR_MSG_STAMP, stamp_bytes, 5000, &all[0].call);
+    seam.call(seam.ctx, 8, LDR_MSG_STAMP, stamp_bytes, 5000, &all[1].call); /* not in the map */
+    all[0].inside = all[1].inside = false;
+    seam.call(seam.ctx, LDR_PEER_COORDINATOR, LDR_MSG_HEARTBEAT, stamp_bytes, 5000, &all[2].call);
+    ldr_uv_loop_run(own);
+    assert_int_equal(n_control, 1);
+    /* closing ends what runs, by saying so */
+    seam.call(seam.ctx, 9, LDR_MSG_STAMP, stamp_bytes, 5000, &all[3].call);
+    ldr_data_peers_close(peers, peers_closed, &closed);
+    assert_true(all[3].ended);
+    ldr_uv_loop_run(own);
+    assert_true(closed);
+    ldr_uv_loop_destroy(own);
+    ldr_buf_close(&q);
+}
+
 static void another_cluster_is_refused(void **state)
 {
     struct ldr_err err;
@@ -238,6 +315,7 @@ int main(void)
         T(many_threads_call_at_once),
         cmocka_unit_test_setup_teardown(loops_share_connections, setup_loops, teardown),
         cmocka_unit_test_setup_teardown(answers_may_come_from_another_thread, setup_loops, teardown),
+        T(nodes_are_called_by_number),
         T(another_cluster_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
