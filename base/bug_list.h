@@ -1,25 +1,25 @@
 /* Every planted bug of the code base, sorted: X(name, what it does). The simulator must catch each one. */
 #ifndef LDR_BASE_BUG_LIST_H
 #define LDR_BASE_BUG_LIST_H
-#define LDR_BUG_LIST(X)                                                                            \
-    X(ack_before_local_sync, "a client's write counts the local copy before it is durable")        \
-    X(copy_keeps_cursors_ready, "a copied replica believes the readiness of its source")           \
-    X(cursor_before_durable, "the pull cursor moves before what was pulled is durable")            \
-    X(drained_rule_ignored, "a pending replica is caught up without having drained the old ones")  \
-    X(epoch_check_dropped, "requests under another epoch are served")                              \
-    X(erase_forgets_late, "a tombstone removes what is there but does not refuse what comes late") \
-    X(hlc_bound_forgotten, "stamps start from the wall clock after a restart")                     \
-    X(joint_quorum_ignored, "while a shard moves, only the new set is asked for a quorum")         \
-    X(lagging_reads, "a replica answers reads however far behind it is")                           \
-    X(late_fact_overwrites_latest, "an older fact that comes late becomes the latest")             \
-    X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled")           \
-    X(map_not_persisted, "a node acts on a map before it is durable")                              \
-    X(pull_skipped, "replicas do not pull from each other")                                        \
-    X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                            \
-    X(settled_epoch_ignored, "pulls are answered as settled while older writes are under way")     \
-    X(skip_fsync, "the storage says durable before it is")                                         \
-    X(split_loses_entities, "a split drops what lies at its border")                               \
-    X(strict_ignores_token, "a strict read does not wait for its token")                           \
-    X(tomb_collected_early, "tombstones go when the change log does not name them any more")       \
+#define LDR_BUG_LIST(X)                                                                                  \
+    X(ack_before_local_sync, "a client's write counts the local copy before it is durable")              \
+    X(cursor_before_durable, "the pull cursor moves before what was pulled is durable")                  \
+    X(drained_rule_ignored, "a pending replica is caught up without having drained the old ones")        \
+    X(epoch_check_dropped, "requests under another epoch are served")                                    \
+    X(erase_forgets_late, "a tombstone removes what is there but does not refuse what comes late")       \
+    X(hlc_bound_forgotten, "stamps start from the wall clock after a restart")                           \
+    X(joint_quorum_ignored, "while a shard moves, only the new set is asked for a quorum")               \
+    X(lagging_reads, "a replica answers reads however far behind it is")                                 \
+    X(late_fact_overwrites_latest, "an older fact that comes late becomes the latest")                   \
+    X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled")                 \
+    X(map_not_persisted, "a node acts on a map before it is durable")                                    \
+    X(pull_skipped, "replicas do not pull from each other")                                              \
+    X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \
+    X(settled_epoch_ignored, "pulls are answered as settled while older writes are under way")           \
+    X(skip_fsync, "the storage says durable before it is")                                               \
+    X(split_loses_entities, "a split drops what lies at its border")                                     \
+    X(stale_readiness, "a replica being added counts what its source or its former self had as its own") \
+    X(strict_ignores_token, "a strict read does not wait for its token")                                 \
+    X(tomb_collected_early, "tombstones go when the change log does not name them any more")             \
     X(write_quorum_of_one, "one durable copy is enough for an answer")
 #endif

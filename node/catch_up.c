@@ -17,7 +17,8 @@ static void compared(void *ctx, int code, const struct ldr_scrub_result *res)
 
 static bool misses(const struct ldr_rep *r, const struct ldr_map_shard *s, const struct ldr_map_replica *me)
 {
-    return me->state == LDR_REPLICA_PENDING ? r->ready_epoch != s->epoch : r->ready_epoch == 0;
+    return me->state == LDR_REPLICA_PENDING && !LDR_BUG(stale_readiness) ? r->ready_epoch != s->epoch
+                                                                         : r->ready_epoch == 0;
 }
 
 void ldr_rep_catch_up(struct ldr_rep *r)

@@ -183,7 +183,7 @@ static void take_record(struct ldr_rep *r)
     bool copy = !own && !child && r->about.origin_incarnation == rec.incarnation;
     if (!own && !child && !copy)
         return;
-    if (own || child || LDR_BUG(copy_keeps_cursors_ready))
+    if (own || child || LDR_BUG(stale_readiness))
         r->ready_epoch = rec.ready_epoch;
     for (uint32_t i = 0; i < rec.n; i++) {
         if (rec.peers[i].node == n->id || ldr_rep_peer(r, rec.peers[i].node))

@@ -8,7 +8,9 @@ uint8_t ldr_rep_report(const struct ldr_rep *r, const struct ldr_map_shard *s)
         return LDR_REPLICA_WORKING;
     bool whole = ldr_rep_whole(r, s);
     if (me->state == LDR_REPLICA_PENDING)
-        return whole && r->ready_epoch == s->epoch ? LDR_REPLICA_CAUGHT_UP : LDR_REPLICA_PENDING;
+        return whole && (r->ready_epoch == s->epoch || (LDR_BUG(stale_readiness) && r->ready_epoch))
+                   ? LDR_REPLICA_CAUGHT_UP
+                   : LDR_REPLICA_PENDING;
     return whole && r->ready_epoch ? me->state : LDR_REPLICA_WORKING;
 }
 

@@ -1,0 +1,78 @@
+/* Stamps rise, whatever the clock does, and over restarts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "node/hlc.h"
+#include "node/skew.h"
+
+static void stamps_rise(void **state)
+{
+    struct ldr_hlc h;
+    int64_t a, b;
+    (void)state;
+    ldr_hlc_start(&h, 1000);
+    assert_int_equal(ldr_hlc_next(&h, 2000, &a), LDR_E_BUSY); /* nothing above the bound */
+    int64_t want = ldr_hlc_want(&h, 2000);
+    assert_int_equal(want, 2000 + LDR_HLC_AHEAD_US);
+    ldr_hlc_persisted(&h, want);
+    assert_int_equal(ldr_hlc_want(&h, 2000), INT64_MIN);
+    assert_int_equal(ldr_hlc_next(&h, 2000, &a), 0);
+    assert_int_equal(a, 2000);
+    assert_int_equal(ldr_hlc_next(&h, 1500, &b), 0); /* the clock went back */
+    assert_int_equal(b, 2001);
+    assert_int_equal(ldr_hlc_next(&h, 2000, &b), 0);
+    assert_int_equal(b, 2002);
+}
+
+static void restart_goes_on_above(void **state)
+{
+    struct ldr_hlc h;
+    int64_t a;
+    (void)state;
+    ldr_hlc_start(&h, 5000);
+    ldr_hlc_persisted(&h, ldr_hlc_want(&h, 10));
+    assert_int_equal(ldr_hlc_next(&h, 10, &a), 0);
+    assert_int_equal(a, 5001);
+}
+
+static void one_wrong_clock_drags_nobody(void **state)
+{
+    struct ldr_hlc h;
+    int64_t a;
+    (void)state;
+    ldr_hlc_start(&h, INT64_MIN);
+    ldr_hlc_persisted(&h, 1 << 30);
+    assert_int_equal(ldr_hlc_merge(&h, 1500, 1000, 500), 0);
+    assert_int_equal(ldr_hlc_next(&h, 1000, &a), 0);
+    assert_int_equal(a, 1501);
+    assert_int_equal(ldr_hlc_merge(&h, 1502, 1000, 500), LDR_E_REFUSED);
+    assert_int_equal(ldr_hlc_merge(&h, INT64_MAX, INT64_MAX - 1, 500), 0); /* no overflow */
+    assert_int_equal(ldr_hlc_next(&h, 1000, &a), LDR_E_BUSY);
+}
+
+static void most_decide_whose_clock_is_wrong(void **state)
+{
+    struct ldr_skew k = {0};
+    (void)state;
+    assert_false(ldr_skew_off(&k, 500000, 0)); /* nobody heard: nobody is wrong */
+    ldr_skew_sample(&k, 1, 10000000, 9000000, 1000, 100);
+    assert_true(ldr_skew_off(&k, 500000, 100));
+    ldr_skew_sample(&k, 2, 9000000, 9000000, 1000, 100);
+    assert_false(ldr_skew_off(&k, 500000, 100)); /* one against one */
+    ldr_skew_sample(&k, 3, 10000000, 9000000, 1000, 100);
+    assert_true(ldr_skew_off(&k, 500000, 100));
+    ldr_skew_sample(&k, 3, 8000000, 9000000, 3000000, 100); /* so slow that it says nothing */
+    assert_false(ldr_skew_off(&k, 500000, 100));
+    assert_false(ldr_skew_off(&k, 500000, 100 + LDR_SKEW_OLD_US + 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise), cmocka_unit_test(restart_goes_on_above),
+                                       cmocka_unit_test(one_wrong_clock_drags_nobody),
+                                       cmocka_unit_test(most_decide_whose_clock_is_wrong)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
