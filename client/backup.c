@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "client/change.h"
+#include "client/cluster_store.h"
 #include "client/copy.h"
 #include "client/files.h"
 #include "client/layout.h"
@@ -95,6 +96,8 @@ int ldr_backup(struct ldr_store *s, const char *dir, struct ldr_err *err)
     ldr_err_clear(err);
     if (!dir || !*dir)
         return ldr_fail(err, LDR_E_INVALID, "a folder for the backup must be named");
+    if (s->remote)
+        return ldr_cluster_backup(s->remote, dir, err);
     char *image = ldr_path_join(s->dir, LDR_LAYOUT_COPY);
     if (!image)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");

@@ -86,7 +86,8 @@ int ldr_check(struct ldr_store *s, bool repair, uint64_t *wrong, struct ldr_tabl
     struct checking c = {0};
     if (ldr_table_make(columns, 4, &c.t))
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    check_files(s, &c);
+    if (!s->remote)
+        check_files(s, &c);
     int rc = 0;
     for (uint32_t i = 0; !rc && i < s->nshards; i++) {
         char id[LDR_NUM_TEXT];

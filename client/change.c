@@ -8,6 +8,7 @@
 #include "client/change.h"
 
 #include "client/catalog.h"
+#include "client/cluster_store.h"
 
 /* A second registry in the same state. */
 static int copy_registry(const struct ldr_registry *r, struct ldr_registry **out, struct ldr_err *err)
@@ -122,6 +123,8 @@ int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *v
     struct ldr_registry *next = NULL;
     struct ldr_catalog *catalog;
     int64_t at_us;
+    if (s->remote)
+        return ldr_cluster_command(s->remote, command, version, err);
     pthread_mutex_lock(&s->change);
     int rc = copy_registry(s->catalog->registry, &next, err);
     if (!rc)

@@ -5,6 +5,7 @@
 
 #include "client/catalog.h"
 #include "client/change.h"
+#include "client/cluster_store.h"
 #include "client/files.h"
 #include "client/layout.h"
 
@@ -46,6 +47,7 @@ static int take_options(struct ldr_store *s, const struct ldr_open_opts *opts, s
 
 static void destroy(struct ldr_store *s)
 {
+    ldr_cluster_close(s);
     for (uint32_t i = 0; s->shards && i < s->nshards; i++) {
         if (s->shards[i].shard)
             ldr_shard_close(s->shards[i].shard);
@@ -267,9 +269,35 @@ static int open_parts(struct ldr_store *s, struct ldr_err *err)
     return rc;
 }
 
+int ldr_store_open_far(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
+                       int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
+                       struct ldr_store **out, struct ldr_err *err)
+{
+    *out = NULL;
+    ldr_err_clear(err);
+    struct ldr_store *s = allocate(url, "");
+    if (!s)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    s->clock = clock;
+    int rc = take_options(s, opts, err);
+    if (!rc && (rc = ldr_pool_create(s->opts.threads, &s->pool)) != 0)
+        ldr_fail(err, rc, "cannot start threads: %s", ldr_code_text(rc));
+    if (!rc)
+        rc = ldr_cluster_open(s, connect, ctx, err);
+    if (rc)
+        destroy(s);
+    else
+        *out = s;
+    return rc;
+}
+
 int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
                    struct ldr_store **out, struct ldr_err *err)
 {
+    static const char far[] = "cluster:";
+    if (url && strncmp(url, far, sizeof far - 1) == 0)
+        return ldr_store_open_far(url, opts, clock, ldr_cluster_connect,
+                                  (void *)(uintptr_t)(url + sizeof far - 1), out, err);
     *out = NULL;
     ldr_err_clear(err);
     const char *dir;
@@ -308,5 +336,5 @@ void ldr_close(struct ldr_store *s)
 
 int ldr_store_stamp(struct ldr_store *s, int64_t *stamp_us, struct ldr_err *err)
 {
-    return ldr_stamp_next(s->stamps, stamp_us, err);
+    return s->remote ? ldr_cluster_stamp(s->remote, stamp_us, err) : ldr_stamp_next(s->stamps, stamp_us, err);
 }

@@ -44,8 +44,10 @@ struct ldr_catalog {
 
 /* ---- The store ---- */
 
+struct ldr_remote;
 struct ldr_store {
-    char *url, *dir; /* dir as given, without "local:" */
+    struct ldr_remote *remote; /* NULL: everything is here (cluster.h) */
+    char *url, *dir;           /* dir as given, without "local:" */
     int lock_fd;
     struct ldr_open_opts opts; /* with the defaults filled in */
     struct ldr_log log;
@@ -76,6 +78,10 @@ struct ldr_store {
 /* ldr_open with a clock that is handed in. */
 int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
                    struct ldr_store **out, struct ldr_err *err);
+/* A far store: connect sets up the way there (cluster.h). */
+int ldr_store_open_far(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
+                       int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
+                       struct ldr_store **out, struct ldr_err *err);
 /* Clock now, in microseconds. */
 static inline int64_t ldr_store_now(const struct ldr_store *s)
 {

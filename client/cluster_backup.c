@@ -1,0 +1,311 @@
+/* A backup of a cluster is the backup of an embedded store: registry, ring, one replica of every shard, file
+ * by file. So `larder restore` brings it back to one folder, and whoever has it can look into it without a
+ * cluster.
+ *
+ * Each shard's copy is of one moment. What was acknowledged before the backup began is in it: before a
+ * replica is copied it compares itself with its peers and fetches what it lacks. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client/cluster.h"
+#include "client/copy.h"
+#include "client/files.h"
+#include "client/layout.h"
+
+#define PIECE        (1u << 20)
+#define COPY_MS      30000u
+#define FILES_MAX    100000u
+#define NAME_ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+/* One request to one node: the answer decoded by the caller. */
+struct one {
+    int code;
+    struct ldr_buf answer;
+};
+static void take_one(void *ctx, size_t i, int code, struct ldr_slice answer)
+{
+    struct one *o = ctx;
+    (void)i;
+    o->code = code;
+    if (ldr_buf_put(&o->answer, answer.p, answer.n))
+        o->code = LDR_E_NOMEM;
+}
+
+static int ask_node(struct ldr_remote *r, uint32_t node, enum ldr_msg_type type, struct ldr_slice body,
+                    uint32_t timeout_ms, struct one *o, struct ldr_err *err)
+{
+    ldr_buf_reset(&o->answer);
+    o->code = 0;
+    int rc = ldr_cluster_ask(r, &node, &body, 1, type, timeout_ms, take_one, o);
+    if (rc)
+        return ldr_fail(err, rc, "out of memory");
+    if (o->code)
+        ldr_msg_error_fill(o->code, ldr_buf_slice(&o->answer), err);
+    return o->code;
+}
+
+struct shard_copy {
+    struct ldr_remote *remote;
+    const struct ldr_map_shard *shard;
+    uint32_t node;
+    const char *dir; /* of this shard, in the backup */
+    struct ldr_arena arena;
+    struct ldr_buf body;
+    struct one one;
+};
+
+static int scrub_first(struct shard_copy *c, struct ldr_err *err)
+{
+    struct ldr_scrub_req q = {.shard = c->shard->id, .epoch = c->shard->epoch};
+    ldr_buf_reset(&c->body);
+    int rc = ldr_scrub_req_encode(&q, &c->body);
+    return rc ? ldr_fail(err, rc, "out of memory")
+              : ask_node(c->remote, c->node, LDR_MSG_SCRUB, ldr_buf_slice(&c->body), LDR_CLUSTER_LONG_MS,
+                         &c->one, err);
+}
+
+static int copy_piece(struct shard_copy *c, uint64_t copy, uint32_t file, uint64_t at, uint32_t n, int fd,
+                      const char *path, struct ldr_err *err)
+{
+    struct ldr_copy_read_req q = {.copy = copy, .file = file, .offset = at, .length = n};
+    struct ldr_copy_read_rep a;
+    struct ldr_arena none;
+    ldr_buf_reset(&c->body);
+    int rc = ldr_copy_read_req_encode(&q, &c->body);
+    rc = rc ? ldr_fail(err, rc, "out of memory")
+            : ask_node(c->remote, c->node, LDR_MSG_COPY_READ, ldr_buf_slice(&c->body), COPY_MS, &c->one, err);
+    if (rc)
+        return rc;
+    ldr_arena_init(&none, NULL, 0);
+    rc = ldr_copy_read_rep_decode(ldr_buf_slice(&c->one.answer), &none, &a);
+    ldr_arena_close(&none);
+    if (rc || a.data.n != n || ldr_hash64(a.data.p, a.data.n) != a.check)
+        return ldr_fail(err, LDR_E_CORRUPT, "node %u sent %s damaged at %llu", c->node, path,
+                        (unsigned long long)at);
+    int errnum = ldr_file_write_all(fd, a.data.p, a.data.n, at);
+    return errnum ? ldr_file_fail(err, errnum, "cannot write", path) : 0;
+}
+
+static int copy_file(struct shard_copy *c, uint64_t copy, uint32_t i, const struct ldr_msg_file *f,
+                     struct ldr_err *err)
+{
+    char *name = ldr_arena_strndup(&c->arena, (const char *)f->name.p, f->name.n);
+    if (!name)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    /* it becomes part of a path here */
+    if (*name == '.' || *name == '\0' || strlen(name) != f->name.n || strspn(name, NAME_ALLOWED) != f->name.n)
+        return ldr_fail(err, LDR_E_CORRUPT, "node %u names a file that is none", c->node);
+    char *path = ldr_path_join(c->dir, name);
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
+    int rc = fd < 0 ? ldr_file_fail(err, path ? errno : ENOMEM, "cannot make", path ? path : name) : 0;
+    for (uint64_t at = 0; !rc && at < f->size; at += PIECE) {
+        uint64_t left = f->size - at;
+        rc = copy_piece(c, copy, i, at, left < PIECE ? (uint32_t)left : PIECE, fd, path, err);
+    }
+    if (!rc && fsync(fd))
+        rc = ldr_file_fail(err, errno, "cannot sync", path);
+    if (fd >= 0 && close(fd) && !rc)
+        rc = ldr_file_fail(err, errno, "cannot close", path);
+    free(path);
+    return rc;
+}
+
+static void end_copy(struct shard_copy *c, uint64_t copy)
+{
+    struct ldr_copy_end_req q = {.copy = copy};
+    struct ldr_err why;
+    ldr_buf_reset(&c->body);
+    if (ldr_copy_end_req_encode(&q, &c->body) == 0 &&
+        ask_node(c->remote, c->node, LDR_MSG_COPY_END, ldr_buf_slice(&c->body), COPY_MS, &c->one, &why))
+        ldr_logf(&c->remote->store->log, LDR_LOG_WARN,
+                 "node %u keeps a copy of shard %u until it starts again: %s", c->node, c->shard->id,
+                 why.message);
+}
+
+static int copy_from(struct shard_copy *c, struct ldr_err *err)
+{
+    struct ldr_copy_begin_req q = {.shard = c->shard->id, .epoch = c->shard->epoch};
+    struct ldr_copy_begin_rep a;
+    int rc = scrub_first(c, err);
+    ldr_buf_reset(&c->body);
+    if (!rc && ldr_copy_begin_req_encode(&q, &c->body))
+        rc = ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    if (!rc)
+        rc = ask_node(c->remote, c->node, LDR_MSG_COPY_BEGIN, ldr_buf_slice(&c->body), LDR_CLUSTER_LONG_MS,
+                      &c->one, err);
+    if (rc)
+        return rc;
+    struct ldr_buf list; /* the answer's bytes, which the names point into */
+    ldr_buf_init(&list, NULL, LDR_FRAME_MAX);
+    rc = ldr_buf_put(&list, c->one.answer.p, c->one.answer.n);
+    if (!rc)
+        rc = ldr_copy_begin_rep_decode(ldr_buf_slice(&list), &c->arena, &a);
+    if (rc || a.n_files > FILES_MAX) {
+        ldr_buf_close(&list);
+        return ldr_fail(err, rc ? rc : LDR_E_TOO_BIG, "node %u gave no list of files that reads", c->node);
+    }
+    for (uint32_t i = 0; !rc && i < a.n_files; i++)
+        rc = copy_file(c, a.copy, i, &a.files[i], err);
+    end_copy(c, a.copy);
+    ldr_buf_close(&list);
+    return rc;
+}
+
+/* From the first replica that can give it. */
+static int copy_shard(struct ldr_remote *r, const struct ldr_map_shard *s, const char *dir,
+                      struct ldr_err *err)
+{
+    int rc = ldr_fail(err, LDR_E_UNAVAILABLE, "shard %u has no replica", s->id);
+    for (uint32_t i = 0; rc && i < s->nreplicas; i++) {
+        if (s->replicas[i].state == LDR_REPLICA_PENDING)
+            continue;
+        struct shard_copy c = {.remote = r, .shard = s, .node = s->replicas[i].node, .dir = dir};
+        ldr_buf_init(&c.body, NULL, 0);
+        ldr_buf_init(&c.one.answer, NULL, LDR_FRAME_MAX);
+        ldr_arena_init(&c.arena, NULL, 0);
+        rc = ldr_dir_remove(dir, err);
+        if (!rc)
+            rc = ldr_dir_make(dir, err);
+        if (!rc)
+            rc = copy_from(&c, err);
+        ldr_arena_close(&c.arena);
+        ldr_buf_close(&c.body);
+        ldr_buf_close(&c.one.answer);
+        if (rc == LDR_E_NOSPACE || rc == LDR_E_STALE)
+            break;
+    }
+    return rc ? ldr_fail_context(err, rc, "shard %u", s->id) : 0;
+}
+
+/* ---- What is not facts ---- */
+
+static int write_registry(struct ldr_remote *r, const char *dir, struct ldr_err *err)
+{
+    struct ldr_registry_file *f = NULL;
+    struct ldr_registry *empty = NULL;
+    struct ldr_drops drops = {0};
+    struct ldr_catalog *c = ldr_store_catalog(r->store);
+    int rc = ldr_dir_make(dir, err);
+    if (!rc)
+        rc = ldr_registry_file_open(dir, true, false, &r->store->log, &f, &empty, &drops, err);
+    if (!rc)
+        rc = ldr_registry_file_snapshot(f, c->registry, err);
+    if (empty)
+        ldr_registry_destroy(empty);
+    ldr_registry_file_close(f);
+    ldr_drops_close(&drops);
+    ldr_catalog_release(c);
+    return rc;
+}
+
+static int write_ring(const struct ldr_map *m, const char *dir, struct ldr_err *err)
+{
+    struct ldr_ring ring = {.n = m->nshards, .arcs = ldr_calloc(NULL, m->nshards + 1, sizeof *ring.arcs)};
+    if (!ring.arcs)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    for (uint32_t i = 0; i < m->nshards; i++)
+        ring.arcs[i] = (struct ldr_ring_arc){m->shards[i].lo, m->shards[i].hi, m->shards[i].id};
+    int rc = ldr_layout_ring_write(dir, &ring, true, err);
+    ldr_ring_close(&ring);
+    return rc;
+}
+
+/* Later than any fact in the copy. */
+static int64_t given_now(void *ctx)
+{
+    return *(const int64_t *)ctx;
+}
+static int write_stamp(struct ldr_remote *r, const char *path, struct ldr_err *err)
+{
+    int64_t stamp, again;
+    struct ldr_stamp_file *f;
+    int rc = ldr_cluster_stamp(r, &stamp, err);
+    struct ldr_clock clock = r->store->clock;
+    clock.ctx = &stamp;
+    clock.now_us = given_now;
+    if (!rc)
+        rc = ldr_stamp_file_open(path, true, false, clock, &r->store->log, &f, err);
+    if (rc)
+        return rc;
+    rc = ldr_stamp_next(f, &again, err);
+    ldr_stamp_file_close(f);
+    return rc;
+}
+
+struct listing {
+    const char *dir;
+    struct ldr_manifest manifest;
+};
+static int list_file(void *ctx, const char *rel, struct ldr_err *err)
+{
+    struct listing *l = ctx;
+    uint64_t hash, size;
+    char *path = ldr_path_join(l->dir, rel);
+    int rc = path ? ldr_file_hash(path, &hash, &size, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    free(path);
+    if (rc)
+        return rc;
+    rc = ldr_manifest_add(&l->manifest, rel, hash, size);
+    return rc ? ldr_fail(err, rc, "the manifest cannot hold %s: %s", rel, ldr_code_text(rc)) : 0;
+}
+
+static int write_manifest(const char *dir, struct ldr_err *err)
+{
+    struct listing l = {.dir = dir};
+    ldr_manifest_init(&l.manifest);
+    int rc = ldr_dir_walk(dir, list_file, &l, err);
+    if (!rc)
+        rc = ldr_copy_sync(dir, &l.manifest, err);
+    if (!rc)
+        rc = ldr_manifest_write(&l.manifest, dir, true, err);
+    ldr_manifest_close(&l.manifest);
+    return rc;
+}
+
+static int copy_all(struct ldr_remote *r, const char *dir, struct ldr_err *err)
+{
+    char *registry = ldr_path_join(dir, "registry"), *shards = ldr_path_join(dir, "shards"),
+         *stamp = ldr_path_join(dir, "stamp");
+    int rc = registry && shards && stamp ? ldr_cluster_refresh(r, true, err)
+                                         : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    if (!rc)
+        rc = ldr_dir_make(shards, err);
+    for (uint32_t i = 0; !rc && i < m->map.nshards; i++) {
+        char *one = ldr_path_number(dir, "shards", m->map.shards[i].id);
+        rc = one ? copy_shard(r, &m->map.shards[i], one, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+        free(one);
+    }
+    /* definitions after facts: no fact is of a view that they do not know */
+    if (!rc)
+        rc = write_registry(r, registry, err);
+    if (!rc)
+        rc = write_ring(&m->map, dir, err);
+    if (!rc)
+        rc = write_stamp(r, stamp, err);
+    if (!rc)
+        rc = ldr_layout_seal(dir, true, err);
+    if (!rc)
+        rc = write_manifest(dir, err);
+    ldr_cluster_map_release(m);
+    free(registry);
+    free(shards);
+    free(stamp);
+    return rc;
+}
+
+int ldr_cluster_backup(struct ldr_remote *r, const char *dir, struct ldr_err *err)
+{
+    bool made = false;
+    pthread_mutex_lock(&r->store->backup);
+    int rc = ldr_copy_target(dir, &made, err);
+    if (!rc) {
+        rc = copy_all(r, dir, err);
+        if (rc)
+            ldr_copy_undo(dir, made);
+    }
+    pthread_mutex_unlock(&r->store->backup);
+    return rc;
+}

@@ -1,0 +1,351 @@
+/* The engine: units of work find replicas by hash, over and over until they are done or time is up. One
+ * thread runs a job; answers arrive on the transport's thread and are only noted there. */
+#include <stdlib.h>
+
+#include "client/cluster_gate.h"
+
+#define AVOID_US     1000000u /* a node that failed is asked last for so long */
+#define BACKOFF_US   20000u
+#define BACKOFF_MAX  500000u
+#define HEDGE_LEAST  2000u
+#define HEDGE_MOST   200000u
+#define HEDGE_CREDIT 200 /* tenths: one request in ten may be sent twice, with a little in hand */
+
+/* ---- Whom to ask ---- */
+
+static struct ldr_node_health *health(struct ldr_remote *r, uint32_t node)
+{
+    return &r->health[node % LDR_HEALTH_MAX];
+}
+
+/* Nodes in an order of the job's own, so that its units meet at few nodes while jobs spread over all. */
+static uint64_t rank(uint32_t node, uint64_t salt)
+{
+    uint64_t x = (node + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ salt;
+    x ^= x >> 31;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    return x ^ x >> 29;
+}
+
+/* The replica for the next attempt: not the one that was tried last, healthy before avoided, then by rank
+ * (leader_first: by place in the map). 0 = none. */
+static uint32_t choose(const struct ldr_errand *j, const struct ldr_map_shard *s, const struct ldr_unit *u,
+                       uint64_t salt, uint64_t now)
+{
+    uint32_t best = 0;
+    uint64_t best_score = 0;
+    bool first = true;
+    for (uint32_t i = 0; i < s->nreplicas; i++) {
+        uint32_t node = s->replicas[i].node;
+        if (s->replicas[i].state == LDR_REPLICA_PENDING)
+            continue;
+        bool avoided = atomic_load(&health(j->remote, node)->avoid_until_us) > now;
+        uint64_t score = j->leader_first ? i : rank(node, salt) >> 2;
+        score |= (uint64_t)avoided << 62;
+        if (node == u->last_node)
+            score |= UINT64_C(1) << 63;
+        if (first || score < best_score) {
+            best = node;
+            best_score = score;
+            first = false;
+        }
+    }
+    return best;
+}
+
+/* ---- Running ---- */
+
+struct run {
+    struct ldr_errand *job;
+    struct ldr_gate *gate;
+    struct ldr_map_ref *map;
+    uint64_t salt, deadline_us;
+    size_t under_way, done, cut;
+    bool stale;          /* somebody knows a newer map */
+    struct ldr_err last; /* of the latest failure, for the message in the end */
+    size_t *list;        /* scratch: units of the message in the making */
+    uint32_t *nodes;     /* scratch: chosen node of each unit, 0 = none */
+};
+
+static int send_to(struct run *r, uint32_t node, size_t n, uint64_t now, struct ldr_err *err)
+{
+    struct ldr_errand *j = r->job;
+    struct ldr_gate_call *b = ldr_gate_call_create(r->gate, node, n);
+    if (!b)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    struct ldr_buf out;
+    ldr_buf_init(&out, NULL, LDR_FRAME_MAX);
+    memcpy(b->units, r->list, n * sizeof b->units[0]);
+    b->sent_us = now;
+    int rc = j->build(j, &r->map->map, b->units, n, &out);
+    if (rc) {
+        ldr_fail(err, rc, "a request could not be made: %s", ldr_code_text(rc));
+        ldr_gate_call_free(b);
+        ldr_buf_close(&out);
+        return rc;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct ldr_unit *u = &j->units[b->units[i]];
+        r->under_way += u->out == 0;
+        u->out++;
+        u->last_node = node;
+        u->sent_us = now;
+    }
+    uint64_t left_ms = (r->deadline_us - now) / 1000 + 1;
+    ldr_gate_send(&j->remote->peers, j->type, ldr_buf_slice(&out),
+                  left_ms < j->attempt_ms ? (uint32_t)left_ms : j->attempt_ms, b);
+    ldr_buf_close(&out);
+    return 0;
+}
+
+static uint64_t hedge_delay(struct ldr_remote *r)
+{
+    uint64_t d = atomic_load(&r->latency_us) + 4 * atomic_load(&r->deviation_us);
+    return d < HEDGE_LEAST ? HEDGE_LEAST : d > HEDGE_MOST ? HEDGE_MOST : d;
+}
+
+/* Is it time to send a unit (again)? *when: the next moment to look (lowered). */
+static bool wants_sending(struct run *r, const struct ldr_unit *u, uint64_t now, uint64_t *when)
+{
+    const struct ldr_errand *j = r->job;
+    if (u->done || u->cut)
+        return false;
+    uint64_t at = u->ready_us;
+    if (u->out) {
+        if (!j->hedge || u->hedged || u->out > 1)
+            return false;
+        at = u->sent_us + hedge_delay(j->remote);
+    } else if (j->window && r->under_way >= j->window) {
+        return false;
+    }
+    if (at <= now)
+        return true;
+    if (at < *when)
+        *when = at;
+    return false;
+}
+
+static bool may_hedge(struct ldr_remote *r)
+{
+    if (atomic_fetch_sub(&r->hedges_left, 10) >= 10)
+        return true;
+    atomic_fetch_add(&r->hedges_left, 10);
+    return false;
+}
+
+static int launch(struct run *r, uint64_t now, uint64_t *when, struct ldr_err *err)
+{
+    struct ldr_errand *j = r->job;
+    int rc = 0;
+    size_t chosen = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        struct ldr_unit *u = &j->units[i];
+        r->nodes[i] = 0;
+        if (!wants_sending(r, u, now, when))
+            continue;
+        const struct ldr_map_shard *s = ldr_map_shard_of(&r->map->map, u->lo);
+        if (u->hi > s->hi) {
+            if (u->out == 0) {
+                u->cut = true;
+                r->cut++;
+            }
+            continue;
+        }
+        if (u->out) { /* a hedge: only when there is somebody else */
+            uint32_t other = choose(j, s, u, r->salt, now);
+            u->hedged = true;
+            if (other == 0 || other == u->last_node || !may_hedge(j->remote))
+                continue;
+        }
+        uint32_t node = choose(j, s, u, r->salt, now);
+        if (node == 0) {
+            ldr_fail(&r->last, LDR_E_UNAVAILABLE, "shard %u has no replica in the map", s->id);
+            u->ready_us = now + BACKOFF_MAX;
+            r->stale = true;
+            continue;
+        }
+        r->nodes[i] = node;
+        chosen++;
+        if (!j->merge) {
+            r->list[0] = i;
+            rc = send_to(r, node, 1, now, err);
+            if (rc)
+                return rc;
+            r->nodes[i] = 0;
+        }
+    }
+    if (!j->merge || chosen == 0)
+        return 0;
+    for (size_t i = 0; i < j->n; i++) {
+        uint32_t node = r->nodes[i];
+        size_t n = 0;
+        if (node == 0)
+            continue;
+        for (size_t k = i; k < j->n; k++)
+            if (r->nodes[k] == node) {
+                r->list[n++] = k;
+                r->nodes[k] = 0;
+            }
+        rc = send_to(r, node, n, now, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static void learn_latency(struct ldr_remote *r, uint64_t us)
+{
+    uint64_t mean = atomic_load(&r->latency_us), dev = atomic_load(&r->deviation_us);
+    uint64_t off = us > mean ? us - mean : mean - us;
+    atomic_store(&r->latency_us, mean ? (mean * 15 + us) / 16 : us);
+    atomic_store(&r->deviation_us, (dev * 15 + off) / 16);
+    if (atomic_load(&r->hedges_left) < HEDGE_CREDIT)
+        atomic_fetch_add(&r->hedges_left, 1);
+}
+
+/* Can another attempt help? */
+static bool passing(int code)
+{
+    switch (code) {
+    case LDR_E_STALE:
+    case LDR_E_UNAVAILABLE:
+    case LDR_E_TIMEOUT:
+    case LDR_E_BUSY:
+    case LDR_E_CLOSED:
+    case LDR_E_IO:
+    case LDR_E_NOSPACE:
+    case LDR_E_READ_ONLY:
+    case LDR_E_CORRUPT:
+    case LDR_E_NOT_FOUND: /* no such replica there: the map is on its way */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, struct ldr_err *err)
+{
+    struct ldr_errand *j = r->job;
+    struct ldr_err why;
+    ldr_msg_error_fill(b->code, ldr_buf_slice(&b->answer), &why);
+    bool unknown =
+        j->writes &&
+        (why.in_doubt || ((b->code == LDR_E_TIMEOUT || b->code == LDR_E_UNAVAILABLE) && !b->call.never_sent));
+    j->in_doubt = j->in_doubt || unknown;
+    if (!passing(b->code)) {
+        if (err)
+            *err = why;
+        return b->code;
+    }
+    r->stale = r->stale || b->code == LDR_E_STALE || b->code == LDR_E_NOT_FOUND;
+    if (b->code != LDR_E_STALE && b->code != LDR_E_BUSY)
+        atomic_store(&health(j->remote, b->node)->avoid_until_us, now + AVOID_US);
+    r->last = why;
+    ldr_fail_context(&r->last, b->code, "node %u", b->node);
+    for (size_t i = 0; i < b->n; i++) {
+        struct ldr_unit *u = &j->units[b->units[i]];
+        u->tries++;
+        /* the first two replicas at once, then with growing patience */
+        uint64_t wait = u->tries <= 2 ? 0 : (uint64_t)BACKOFF_US << (u->tries < 8 ? u->tries - 3 : 5);
+        u->ready_us = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
+    }
+    return 0;
+}
+
+static int take_batch(struct run *r, struct ldr_gate_call *b, struct ldr_err *err)
+{
+    struct ldr_errand *j = r->job;
+    uint64_t now = ldr_cluster_mono_us(j->remote);
+    size_t open = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        struct ldr_unit *u = &j->units[b->units[i]];
+        u->out--;
+        r->under_way -= u->out == 0;
+        open += !u->done;
+    }
+    if (b->code)
+        return open ? take_failure(r, b, now, err) : 0;
+    if (j->hedge)
+        learn_latency(j->remote, now - b->sent_us);
+    if (open == 0)
+        return 0;
+    int rc = j->finish(j, b->units, b->n, ldr_buf_slice(&b->answer), err);
+    for (size_t i = 0; !rc && i < b->n; i++) {
+        struct ldr_unit *u = &j->units[b->units[i]];
+        r->done += !u->done;
+        u->done = true;
+    }
+    return rc;
+}
+
+static void follow_map(struct run *r)
+{
+    struct ldr_err why;
+    if (ldr_cluster_refresh(r->job->remote, false, &why))
+        r->last = why; /* go on with the map there is: the replicas may still answer */
+    ldr_cluster_map_release(r->map);
+    r->map = ldr_cluster_map(r->job->remote);
+    r->stale = false;
+}
+
+static int out_of_time(const struct run *r, struct ldr_err *err)
+{
+    int code = r->last.code ? r->last.code : LDR_E_TIMEOUT;
+    if (err && r->last.code)
+        *err = r->last;
+    else
+        ldr_fail(err, code, "no answer within %u s", r->job->deadline_ms / 1000);
+    return code;
+}
+
+static int loop(struct run *r, struct ldr_err *err)
+{
+    struct ldr_errand *j = r->job;
+    int rc = 0;
+    while (rc == 0 && r->done + r->cut < j->n) {
+        uint64_t now = ldr_cluster_mono_us(j->remote), when = r->deadline_us;
+        if (now >= r->deadline_us)
+            return out_of_time(r, err);
+        if (r->stale)
+            follow_map(r);
+        rc = launch(r, now, &when, err);
+        if (rc || r->done + r->cut >= j->n)
+            break;
+        struct ldr_gate_call *b = ldr_gate_wait(r->gate, when > now ? when - now : 0), *next;
+        for (; b; b = next) {
+            next = b->next;
+            if (rc == 0)
+                rc = take_batch(r, b, err);
+            ldr_gate_call_free(b);
+        }
+    }
+    return rc;
+}
+
+int ldr_errand_run(struct ldr_errand *j, struct ldr_err *err)
+{
+    struct run r = {.job = j};
+    if (j->n == 0)
+        return 0;
+    r.deadline_us = ldr_cluster_mono_us(j->remote) + (uint64_t)j->deadline_ms * 1000;
+    r.salt = j->leader_first ? 0 : r.deadline_us * UINT64_C(0x9E3779B97F4A7C15);
+    r.gate = ldr_gate_create();
+    r.list = ldr_calloc(NULL, j->n, sizeof *r.list);
+    r.nodes = ldr_calloc(NULL, j->n, sizeof *r.nodes);
+    int rc = LDR_E_NOMEM;
+    if (!r.gate || !r.list || !r.nodes) {
+        ldr_fail(err, rc, "out of memory");
+    } else {
+        r.map = ldr_cluster_map(j->remote);
+        rc = loop(&r, err);
+        ldr_cluster_map_release(r.map);
+        if (rc == 0 && r.cut)
+            rc = ldr_fail(err, LDR_E_STALE, "the shard map has changed");
+    }
+    if (rc && rc != LDR_E_STALE && err)
+        err->in_doubt = err->in_doubt || (j->writes && (j->in_doubt || r.under_way || r.done));
+    ldr_gate_leave(r.gate);
+    free(r.list);
+    free(r.nodes);
+    return rc;
+}

@@ -1,0 +1,141 @@
+/* Scans of a cluster: the arcs of a range one after the other, each in pages. A page names the place where it
+ * ended, in terms of the data, so that the next may come from another replica, or from the child of a split.
+ */
+#include "client/cluster.h"
+
+#define PAGE_BYTES (1u << 20)
+
+struct scan {
+    const struct ldr_scan_opts *opts;
+    const struct ldr_schema *schema;
+    uint64_t defs;
+    uint64_t at;           /* hash to go on from */
+    struct ldr_buf resume; /* and the exact place there */
+    bool arc_done;
+    struct ldr_arena arena;
+    int (*fn)(void *ctx, const struct ldr_fact *f);
+    void *fn_ctx;
+    int stopped;
+};
+
+static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *units, size_t n,
+                 struct ldr_buf *out)
+{
+    struct scan *s = j->ctx;
+    const struct ldr_scan_opts *o = s->opts;
+    const struct ldr_map_shard *shard = ldr_map_shard_of(map, j->units[units[n - 1]].lo);
+    uint64_t lo = s->resume.n ? shard->lo : s->at;
+    struct ldr_scan_req q = {.shard = shard->id,
+                             .epoch = shard->epoch,
+                             .defs = s->defs,
+                             .view = o->view,
+                             .flags = (uint8_t)((o->ascending ? 1 : 0) | (o->key ? 2 : 0)),
+                             .from_us = o->from_us,
+                             .to_us = o->to_us,
+                             .hash_lo = lo > o->hash_lo ? lo : o->hash_lo,
+                             .hash_hi = shard->hi < o->hash_hi ? shard->hi : o->hash_hi,
+                             .resume = ldr_buf_slice(&s->resume),
+                             .max_bytes = PAGE_BYTES};
+    if (o->key)
+        q.key = *o->key;
+    return ldr_scan_req_encode(&q, out);
+}
+
+static int take_fact(struct scan *s, const struct ldr_msg_fact *m)
+{
+    struct ldr_fact f = {.view = m->view,
+                         .hash = ldr_key_hash(m->key),
+                         .key = m->key,
+                         .event_us = m->event_us,
+                         .created_us = m->created_us,
+                         .stamped = m->flags & 1,
+                         .row = m->row};
+    if (m->view != s->opts->view || f.hash < s->at || f.hash > s->opts->hash_hi ||
+        ldr_row_verify(s->schema, m->row))
+        return LDR_E_CORRUPT;
+    f.vhash = ldr_row_vhash(s->schema, m->row);
+    s->at = f.hash;
+    s->stopped = s->fn(s->fn_ctx, &f);
+    return 0;
+}
+
+static int finish(struct ldr_errand *j, const size_t *units, size_t n, struct ldr_slice answer,
+                  struct ldr_err *err)
+{
+    struct scan *s = j->ctx;
+    struct ldr_scan_rep a;
+    (void)units;
+    (void)n;
+    ldr_arena_reset(&s->arena);
+    int rc = ldr_scan_rep_decode(answer, &s->arena, &a);
+    for (uint32_t i = 0; !rc && !s->stopped && i < a.n_facts; i++)
+        rc = take_fact(s, &a.facts[i]);
+    if (!rc && !a.done &&
+        (a.resume.n == 0 || (a.n_facts == 0 && ldr_slice_eq(a.resume, ldr_buf_slice(&s->resume)))))
+        rc = LDR_E_CORRUPT; /* no end in sight */
+    if (rc)
+        return ldr_fail(err, rc, "a node's answer to a scan is not one");
+    s->arc_done = a.done;
+    ldr_buf_reset(&s->resume);
+    return ldr_buf_put(&s->resume, a.resume.p, a.resume.n) ? ldr_fail(err, LDR_E_NOMEM, "out of memory") : 0;
+}
+
+static int next_page(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
+{
+    struct ldr_unit unit = {.lo = s->at, .hi = s->at};
+    struct ldr_errand j = {.remote = r,
+                           .type = LDR_MSG_SCAN,
+                           .units = &unit,
+                           .n = 1,
+                           .leader_first = true,
+                           .attempt_ms = LDR_CLUSTER_WRITE_MS / 2,
+                           .deadline_ms = LDR_CLUSTER_WRITE_MS,
+                           .ctx = s,
+                           .build = build,
+                           .finish = finish};
+    return ldr_errand_run(&j, err);
+}
+
+static uint64_t end_of_arc(struct ldr_remote *r, uint64_t hash)
+{
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    uint64_t hi = ldr_map_shard_of(&m->map, hash)->hi;
+    ldr_cluster_map_release(m);
+    return hi;
+}
+
+int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o,
+                     int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err)
+{
+    struct ldr_catalog *c = ldr_store_catalog(r->store);
+    struct ldr_scan_opts opts = *o;
+    if (o->key)
+        opts.hash_lo = opts.hash_hi = ldr_key_hash(*o->key);
+    struct scan s = {.opts = &opts,
+                     .schema = ldr_cluster_schema(c, o->view),
+                     .defs = c->version,
+                     .at = opts.hash_lo,
+                     .fn = fn,
+                     .fn_ctx = ctx};
+    ldr_buf_init(&s.resume, NULL, LDR_FRAME_MAX);
+    ldr_arena_init(&s.arena, NULL, 0);
+    int rc = s.schema ? 0 : ldr_fail(err, LDR_E_NOT_FOUND, "the feature view was deleted");
+    while (!rc && !s.stopped) {
+        s.arc_done = false;
+        /* taken before the page: should the shard be split meanwhile, the child's part is asked for next */
+        uint64_t end = end_of_arc(r, s.at);
+        rc = next_page(r, &s, err);
+        if (rc || !s.arc_done)
+            continue;
+        uint64_t now = end_of_arc(r, s.at);
+        end = now < end ? now : end;
+        if (end >= opts.hash_hi)
+            break;
+        s.at = end + 1;
+        ldr_buf_reset(&s.resume);
+    }
+    ldr_arena_close(&s.arena);
+    ldr_buf_close(&s.resume);
+    ldr_catalog_release(c);
+    return rc ? rc : s.stopped;
+}

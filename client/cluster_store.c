@@ -1,0 +1,294 @@
+/* A store whose facts are in a cluster: map and definitions as last heard, and who keeps them fresh. */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "client/catalog.h"
+#include "client/cluster.h"
+#include "client/cluster_store.h"
+
+#define WATCH_SECONDS 2 /* between questions for news, when nobody tells */
+#define CONTROL_MS    5000u
+#define STRICT_MS     2000u /* then what a follower knows will do */
+
+/* ---- Map ---- */
+
+struct ldr_map_ref *ldr_cluster_map(struct ldr_remote *r)
+{
+    pthread_mutex_lock(&r->map_lock);
+    struct ldr_map_ref *m = r->map;
+    atomic_fetch_add(&m->refs, 1);
+    pthread_mutex_unlock(&r->map_lock);
+    return m;
+}
+
+void ldr_cluster_map_release(struct ldr_map_ref *m)
+{
+    if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
+        return;
+    ldr_map_close(&m->map);
+    free(m);
+}
+
+static int take_map(struct ldr_remote *r, struct ldr_slice bytes, struct ldr_err *err)
+{
+    struct ldr_map_ref *m = ldr_calloc(NULL, 1, sizeof *m);
+    if (!m)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    atomic_init(&m->refs, 1);
+    int rc = ldr_map_decode(&m->map, NULL, bytes);
+    if (rc) {
+        free(m);
+        return ldr_fail(err, rc, "the coordinator's shard map does not read: %s", ldr_code_text(rc));
+    }
+    pthread_mutex_lock(&r->map_lock);
+    struct ldr_map_ref *old = r->map;
+    bool newer = !old || m->map.version > old->map.version;
+    if (newer)
+        r->map = m;
+    pthread_mutex_unlock(&r->map_lock);
+    if (newer && r->map_news)
+        r->map_news(r->news_ctx, &m->map);
+    ldr_cluster_map_release(newer ? old : m);
+    return 0;
+}
+
+static int take_defs(struct ldr_remote *r, struct ldr_slice bytes, struct ldr_err *err)
+{
+    struct ldr_registry *registry;
+    struct ldr_catalog *c;
+    int rc = ldr_registry_restore(NULL, bytes, &registry);
+    if (rc)
+        return ldr_fail(err, rc, "the coordinator's definitions do not read: %s", ldr_code_text(rc));
+    rc = ldr_catalog_create(registry, &c, err);
+    if (rc)
+        return rc;
+    struct ldr_store *s = r->store;
+    if (!s->catalog) {
+        s->catalog = c;
+        atomic_store(&s->version, c->version);
+    } else if (c->version > s->catalog->version) { /* changed under r->refresh only */
+        ldr_catalog_publish(s, c);
+    } else {
+        ldr_catalog_release(c);
+    }
+    return 0;
+}
+
+int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err)
+{
+    struct ldr_buf out, in;
+    struct ldr_arena arena;
+    ldr_buf_init(&out, NULL, LDR_FRAME_MAX);
+    ldr_buf_init(&in, NULL, LDR_FRAME_MAX);
+    ldr_arena_init(&arena, NULL, 4096);
+    pthread_mutex_lock(&r->refresh);
+    struct ldr_state_req q = {.have_map = r->map ? r->map->map.version : 0,
+                              .have_defs = r->store->catalog ? r->store->catalog->version : 0,
+                              .strict = strict};
+    struct ldr_state_rep a;
+    int rc = ldr_state_req_encode(&q, &out);
+    rc = rc ? ldr_fail(err, rc, "out of memory")
+            : r->control.ask(r->control.ctx, LDR_MSG_STATE, ldr_buf_slice(&out),
+                             strict ? STRICT_MS : CONTROL_MS, &in, err);
+    if (!rc && (rc = ldr_state_rep_decode(ldr_buf_slice(&in), &arena, &a)) != 0)
+        ldr_fail(err, rc, "the coordinator's answer is not one: %s", ldr_code_text(rc));
+    if (!rc && a.map.n)
+        rc = take_map(r, a.map, err);
+    if (!rc && a.defs.n)
+        rc = take_defs(r, a.defs, err);
+    if (!rc && (!r->map || !r->store->catalog))
+        rc = ldr_fail(err, LDR_E_CORRUPT, "the coordinator sent no map or no definitions");
+    pthread_mutex_unlock(&r->refresh);
+    ldr_arena_close(&arena);
+    ldr_buf_close(&out);
+    ldr_buf_close(&in);
+    return rc;
+}
+
+/* ---- The watcher ---- */
+
+void ldr_cluster_news(struct ldr_remote *r)
+{
+    pthread_mutex_lock(&r->watch_lock);
+    r->news = true;
+    pthread_cond_signal(&r->watch_cond);
+    pthread_mutex_unlock(&r->watch_lock);
+}
+
+/* Asks every two seconds and whenever somebody heard of something newer. Without coordinators all goes on
+ * with what is known. */
+static void *watch(void *ctx)
+{
+    struct ldr_remote *r = ctx;
+    bool silent = false;
+    for (;;) {
+        struct timespec at;
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        at.tv_sec += WATCH_SECONDS;
+        pthread_mutex_lock(&r->watch_lock);
+        while (!r->stop && !r->news &&
+               pthread_cond_timedwait(&r->watch_cond, &r->watch_lock, &at) != ETIMEDOUT)
+            ;
+        bool stop = r->stop;
+        r->news = false;
+        pthread_mutex_unlock(&r->watch_lock);
+        if (stop)
+            return NULL;
+        struct ldr_err why;
+        bool failed = ldr_cluster_refresh(r, false, &why) != 0;
+        if (failed && !silent)
+            ldr_logf(&r->store->log, LDR_LOG_WARN, "no coordinator answers; going on with map %llu: %s",
+                     (unsigned long long)r->map->map.version, why.message);
+        silent = failed;
+    }
+}
+
+static int start_watch(struct ldr_remote *r, struct ldr_err *err)
+{
+    if (pthread_create(&r->watcher, NULL, watch, r))
+        return ldr_fail(err, LDR_E_NOMEM, "cannot start a thread");
+    r->watching = true;
+    return 0;
+}
+
+static void stop_watch(struct ldr_remote *r)
+{
+    if (!r->watching)
+        return;
+    pthread_mutex_lock(&r->watch_lock);
+    r->stop = true;
+    pthread_cond_signal(&r->watch_cond);
+    pthread_mutex_unlock(&r->watch_lock);
+    pthread_join(r->watcher, NULL);
+    r->watching = false;
+}
+
+/* ---- Times of acceptance ---- */
+
+struct stamping {
+    int64_t latest;
+    size_t answers;
+};
+
+static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
+{
+    struct stamping *s = ctx;
+    struct ldr_stamp_rep a;
+    struct ldr_arena arena;
+    (void)i;
+    ldr_arena_init(&arena, NULL, 0);
+    if (code == 0 && ldr_stamp_rep_decode(answer, &arena, &a) == 0) {
+        s->latest = a.stamp_us > s->latest ? a.stamp_us : s->latest;
+        s->answers++;
+    }
+    ldr_arena_close(&arena);
+}
+
+/* Later than all that any reachable node has seen: of two loads that follow each other the second counts as
+ * later, whichever nodes they went through. */
+int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err)
+{
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    uint32_t n = 0, *nodes = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *nodes);
+    struct ldr_slice *payloads = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *payloads);
+    struct ldr_stamp_req q = {.at_least_us = atomic_load(&r->stamp_us)};
+    struct stamping s = {0};
+    struct ldr_buf out;
+    ldr_buf_init(&out, NULL, 0);
+    int rc = nodes && payloads && !ldr_stamp_req_encode(&q, &out) ? 0 : LDR_E_NOMEM;
+    for (uint32_t i = 0; !rc && i < m->map.nnodes; i++) {
+        if (m->map.nodes[i].state == LDR_NODE_REMOVED)
+            continue;
+        payloads[n] = ldr_buf_slice(&out);
+        nodes[n++] = m->map.nodes[i].id;
+    }
+    if (!rc)
+        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, 1000, take_stamp, &s);
+    if (rc)
+        ldr_fail(err, rc, "out of memory");
+    else if (s.answers == 0)
+        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", n);
+    int64_t had = atomic_load(&r->stamp_us);
+    do {
+        *stamp_us = s.latest > had ? s.latest : had + 1;
+    } while (!rc && !atomic_compare_exchange_weak(&r->stamp_us, &had, *stamp_us));
+    ldr_cluster_map_release(m);
+    ldr_buf_close(&out);
+    free(nodes);
+    free(payloads);
+    return rc;
+}
+
+/* ---- Opening ---- */
+
+const struct ldr_remote_ops ldr_cluster_ops = {
+    .latest = ldr_cluster_latest,
+    .asof = ldr_cluster_asof,
+    .asof_sorted = ldr_cluster_asof_sorted,
+    .scan = ldr_cluster_scan,
+    .write = ldr_cluster_write,
+    .load = ldr_cluster_load,
+    .erase = ldr_cluster_erase,
+    .check = ldr_cluster_check,
+    .stats = ldr_cluster_stats,
+    .compact = ldr_cluster_compact,
+};
+
+void ldr_cluster_close(struct ldr_store *s)
+{
+    struct ldr_remote *r = s->remote;
+    if (!r)
+        return;
+    stop_watch(r);
+    if (r->net_close)
+        r->net_close(r->net);
+    ldr_cluster_map_release(r->map);
+    pthread_mutex_destroy(&r->commands);
+    pthread_mutex_destroy(&r->refresh);
+    pthread_mutex_destroy(&r->map_lock);
+    pthread_mutex_destroy(&r->watch_lock);
+    pthread_cond_destroy(&r->watch_cond);
+    free(r);
+    s->remote = NULL;
+}
+
+int ldr_cluster_open(struct ldr_store *s,
+                     int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
+                     struct ldr_err *err)
+{
+    struct ldr_remote *r = ldr_calloc(NULL, 1, sizeof *r);
+    if (!r)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&r->commands, NULL);
+    pthread_mutex_init(&r->refresh, NULL);
+    pthread_mutex_init(&r->map_lock, NULL);
+    pthread_mutex_init(&r->watch_lock, NULL);
+    pthread_cond_init(&r->watch_cond, &attr);
+    pthread_condattr_destroy(&attr);
+    r->store = s;
+    s->remote = r;
+    int rc = ldr_random_bytes(&r->client_id, sizeof r->client_id);
+    if (rc)
+        ldr_fail(err, rc, "no random numbers");
+    if (!rc)
+        rc = connect(r, ctx, err);
+    /* strictly, so that what others were told has happened is seen; while nobody leads, as somebody knows it
+     */
+    if (!rc && ldr_cluster_refresh(r, true, err))
+        rc = ldr_cluster_refresh(r, false, err);
+    if (!rc && r->map->map.nshards == 0)
+        rc = ldr_fail(err, LDR_E_REFUSED, "the cluster has no shards yet: `larder cluster init` makes them");
+    s->shards = rc ? NULL : ldr_calloc(NULL, 1, sizeof *s->shards);
+    if (!rc && !s->shards)
+        rc = ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    if (!rc) {
+        s->nshards = 1;
+        s->shards[0] = (struct ldr_store_shard){.ops = &ldr_cluster_ops, .remote = r, .hi = UINT64_MAX};
+        rc = start_watch(r, err);
+    }
+    return rc; /* what is there is closed with the store */
+}
