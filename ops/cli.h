@@ -60,6 +60,12 @@ enum ldr_opt_id {
     LDR_OPT_TO,
     LDR_OPT_REPAIR,
     LDR_OPT_COUNT,
+    LDR_OPT_NAME,
+    LDR_OPT_REPLICAS,
+    LDR_OPT_WRITE_QUORUM,
+    LDR_OPT_NODES,
+    LDR_OPT_DRY_RUN,
+    LDR_OPT_STOP,
 };
 struct ldr_opt {
     const char *name;
