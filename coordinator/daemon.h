@@ -4,7 +4,6 @@
 #include "coordinator/consensus.h"
 #include "coordinator/leader.h"
 #include "env/env.h"
-#include "env/uv_loop.h"
 #include "rpc/rpc.h"
 
 #define LDR_DAEMON_MEMBERS 15

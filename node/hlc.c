@@ -1,6 +1,6 @@
 #include "node/hlc.h"
 
-#include "base/bug.h"
+#include "base/base.h"
 
 static int64_t ahead(int64_t us, int64_t by)
 {

@@ -29,7 +29,7 @@ static inline int ck_try_open(struct fixture *f, const struct ldr_open_opts *opt
 {
     char url[600];
     snprintf(url, sizeof url, "local:%s/store", f->dir);
-    return ldr_store_open(url, opts, ck_clock(), &f->store, &f->err);
+    return FX_OPEN(url, opts, ck_clock(), &f->store, &f->err);
 }
 
 static inline void ck_open(struct fixture *f, const struct ldr_open_opts *opts)

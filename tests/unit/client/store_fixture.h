@@ -18,6 +18,15 @@
 
 #include "base/base.h"
 #include "client/larder.h"
+#include "client/store.h"
+
+/* The same tests run against a far store, too (tests/far). */
+#ifdef LDR_TEST_FAR
+#include "far/fake_cluster.h"
+#define FX_OPEN fake_cluster_open
+#else
+#define FX_OPEN ldr_store_open
+#endif
 
 struct fixture {
     char dir[256];
@@ -90,7 +99,7 @@ static inline void fx_open(struct fixture *f, const struct ldr_open_opts *opts)
 {
     char url[600];
     snprintf(url, sizeof url, "local:%s/store", f->dir);
-    if (ldr_open(url, opts, &f->store, &f->err))
+    if (FX_OPEN(url, opts, ldr_clock_system(), &f->store, &f->err))
         fail_msg("open: %s", f->err.message);
 }
 

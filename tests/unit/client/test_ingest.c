@@ -294,7 +294,9 @@ static void the_bulk_path_gives_the_same_store(void **state)
     assert_int_equal(fx_ingest_with(&large, in, "v", "x.csv", &rep), 0);
     assert_true(rep.bulk);
     assert_int_equal(rep.taken, 60000);
+#ifndef LDR_TEST_FAR /* there, what is sent again for want of an answer is seen twice */
     assert_int_equal(rep.duplicates, 0);
+#endif
     assert_int_equal(fx_ingest_with(&large, in, "v", "x.csv", &rep), 0);
     assert_int_equal(rep.taken, 60000);
     /* the same rows in six small files, through the other path */
@@ -323,6 +325,7 @@ static void the_bulk_path_gives_the_same_store(void **state)
     fx_close(&small);
 }
 
+#ifndef LDR_TEST_FAR
 /* Three facts each of many entities whose names do not compress: what is kept of a load besides its facts,
  * shows. */
 static void write_long_keys(const struct fixture *f, const char *name)
@@ -379,6 +382,7 @@ static void reading_again_and_again_does_not_fill_the_disk(void **state)
     assert_true(bytes[1] < bytes[0] + bytes[0] / 10);
     fx_close(&f);
 }
+#endif
 
 static void wrong_requests_are_refused(void **state)
 {
@@ -412,7 +416,9 @@ int main(void)
         cmocka_unit_test(standard_input_is_a_dash),
         cmocka_unit_test(progress_is_told_and_cancelling_stops),
         cmocka_unit_test(the_bulk_path_gives_the_same_store),
+#ifndef LDR_TEST_FAR /* it looks at the store's files */
         cmocka_unit_test(reading_again_and_again_does_not_fill_the_disk),
+#endif
         cmocka_unit_test(wrong_requests_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

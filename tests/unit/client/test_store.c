@@ -24,8 +24,9 @@ static void urls_and_options(void **state)
     assert_int_equal(try(&f, NULL, NULL), LDR_E_INVALID);
     assert_int_equal(try(&f, "local:", NULL), LDR_E_INVALID);
     assert_int_equal(try(&f, "/tmp/x", NULL), LDR_E_INVALID);
-    assert_int_equal(try(&f, "cluster:a:1,b:2", NULL), LDR_E_UNSUPPORTED);
-    assert_non_null(strstr(f.err.message, "embedded"));
+    assert_int_equal(try(&f, "cluster:", NULL), LDR_E_INVALID);
+    assert_int_equal(try(&f, "cluster:a,b:2", NULL), LDR_E_INVALID);
+    assert_non_null(strstr(f.err.message, "found 'a', expected host:port"));
     struct ldr_open_opts o = {.shards = 1025};
     assert_int_equal(try(&f, "local:/tmp/larder-never", &o), LDR_E_INVALID);
     o = (struct ldr_open_opts){.threads = 1000};
