@@ -141,8 +141,10 @@ static bool is_latest(const struct ldr_group_fact *o)
     return e->stored_vhash == o->f.vhash;
 }
 
-/* Second pass: what does history know? A stamped fact newer than latest is new: latest is the newest event
- * time there is. */
+/* Second pass: what does history know? A fact newer than latest is new: latest is the newest event time there
+ * is. Stamped facts have to know, as the earlier stamp stays. Where peers pull from the log, declared ones do
+ * too: a repetition that is logged again would be pulled, written and logged by the next one, in circles
+ * without end. */
 static void classify(struct ldr_group *g)
 {
     for (size_t i = 0; i < g->nfacts; i++) {
@@ -151,7 +153,8 @@ static void classify(struct ldr_group *g)
             o->stored = true;
             o->stored_us = o->entity->now.created_us;
         } else {
-            o->asked = o->f.stamped && o->entity->stored && o->f.event_us <= o->entity->now.event_us;
+            o->asked = (o->f.stamped || !g->s->opts.no_log) && o->entity->stored &&
+                       o->f.event_us <= o->entity->now.event_us;
         }
     }
 }
