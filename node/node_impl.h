@@ -16,6 +16,7 @@
 #define LDR_NODE_PHASES     8 /* replicas are seen to in so many groups, one a tick */
 #define LDR_NODE_CALL_MS    2000
 #define LDR_NODE_PAGE_MS    10000
+#define LDR_NODE_HASH_MS    20000
 #define LDR_NODE_SLOW_MS    60000 /* of calls that make the other side do long work */
 #define LDR_NODE_HASHES     256
 
@@ -53,7 +54,7 @@ struct ldr_rep_peer {
     bool must_compare; /* its log does not tell all */
     struct ldr_call call;
     uint64_t asked_us, compared_us; /* monotonic: last tries */
-    struct ldr_pull_rep answer; /* while its facts are being written */
+    struct ldr_pull_rep answer;     /* while its facts are being written */
     struct ldr_arena arena;
     struct ldr_vault_write write;
     uint64_t write_epoch;
@@ -276,13 +277,14 @@ void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err
 void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
 void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; owner = the job */
 
-#define LDR_SERVERS(X)                                                                                  \
-    X(HELLO, hello)                                                                                     \
-    X(LOOKUP, lookup)                                                                                   \
-    X(ASOF, asof)                                                                                       \
-    X(SCAN, scan) X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) \
-        X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read)             \
-            X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
+#define LDR_SERVERS(X)                                                                                      \
+    X(HELLO, hello)                                                                                         \
+    X(LOOKUP, lookup)                                                                                       \
+    X(ASOF, asof)                                                                                           \
+    X(SCAN, scan)                                                                                           \
+    X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) \
+        X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) X(COPY_END, copy_end)             \
+            X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)

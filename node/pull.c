@@ -104,7 +104,9 @@ static void answered(struct ldr_call *c, int code, struct ldr_slice payload)
     const struct ldr_pull_rep *m = &p->answer;
     uint64_t mono = ldr_node_mono(n);
     ldr_skew_sample(&n->skew, p->node, m->now_us, ldr_node_now(n), mono - p->asked_us, mono);
-    ldr_hlc_merge(&n->hlc, m->hlc_us, ldr_node_now(n), (int64_t)n->o.skew_bound_us);
+    /* a clock that is far ahead says nothing about which writes were before */
+    if (ldr_hlc_merge(&n->hlc, m->hlc_us, ldr_node_now(n), (int64_t)n->o.skew_bound_us) != 0)
+        p->answer.hlc_us = INT64_MIN;
     if (ldr_pull_judge(&p->pull, m) == LDR_PULL_SCRUB) {
         p->must_compare = true;
     } else if (m->n_facts || m->n_tombs) {

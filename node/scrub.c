@@ -67,7 +67,7 @@ static void send(struct ldr_scrub *s, enum ldr_msg_type type, int encoded, struc
     }
     s->call = (struct ldr_call){.done = done, .owner = s};
     ldr_node_call(s->r->n, s->peer, type, ldr_buf_slice(b),
-                  type == LDR_MSG_HASHES ? LDR_NODE_SLOW_MS : LDR_NODE_PAGE_MS, &s->call);
+                  type == LDR_MSG_HASHES ? LDR_NODE_HASH_MS : LDR_NODE_PAGE_MS, &s->call);
     ldr_buf_close(b);
 }
 

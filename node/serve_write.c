@@ -28,6 +28,8 @@ struct ldr_write {
     uint32_t quorum;
     uint32_t waiting;     /* parts that have not ended */
     uint32_t open, acked; /* masks of replicas: outcome not known, durable */
+    uint32_t odd;         /* of those, whose clock is far ahead of this one's */
+    int64_t odd_hlc;      /* the latest of theirs */
     bool maybe;           /* a failed part may have left a copy */
     bool counted;         /* facts .. ties are filled */
     uint64_t facts, duplicates, erased, ties;
@@ -67,6 +69,8 @@ static void answer_ok(struct ldr_write *w)
     struct ldr_buf *b = ldr_serve_buf(n);
     /* later than all that the counted replicas told anybody before they had this write */
     int64_t token = ldr_hlc_peek(&n->hlc, ldr_node_now(n));
+    if (w->odd && w->odd_hlc > token && !ldr_quorum_met(&w->shard, w->acked & ~w->odd, w->quorum))
+        token = w->odd_hlc;
     int rc;
     if (w->type == LDR_MSG_REPLICATE) {
         struct ldr_replicate_rep m = {token, w->facts, w->duplicates, w->erased, w->ties};
@@ -119,7 +123,10 @@ static void judge(struct ldr_write *w)
         answer(w, w->acked ? 0 : w->first.code, NULL);
         return;
     }
-    if (ldr_quorum_met(&w->shard, w->acked, w->quorum))
+    /* One whose clock is far off would make a token that nobody reaches for long: it counts when there is no
+     * other. */
+    if (ldr_quorum_met(&w->shard, w->acked & ~w->odd, w->quorum) ||
+        (!w->open && ldr_quorum_met(&w->shard, w->acked, w->quorum)))
         answer(w, 0, NULL);
     else if (!ldr_quorum_met(&w->shard, w->acked | w->open, w->quorum))
         answer(w, w->first.code, NULL); /* as the first refused: STALE and BUSY tell what to do */
@@ -140,7 +147,10 @@ static void timed_out(struct ldr_timer *t)
 {
     struct ldr_write *w = t->owner;
     w->timing = false;
-    answer(w, LDR_E_TIMEOUT, "no quorum in time");
+    if (ldr_quorum_met(&w->shard, w->acked, w->quorum))
+        answer(w, 0, NULL);
+    else
+        answer(w, LDR_E_TIMEOUT, "no quorum in time");
     part_ended(w);
 }
 
@@ -182,7 +192,10 @@ static void other_done(struct ldr_call *c, int code, struct ldr_slice payload)
         code = ldr_replicate_rep_decode(payload, NULL, &m);
     if (code == 0) {
         w->acked |= bit;
-        ldr_hlc_merge(&n->hlc, m.hlc_us, ldr_node_now(n), (int64_t)n->o.skew_bound_us);
+        if (ldr_hlc_merge(&n->hlc, m.hlc_us, ldr_node_now(n), (int64_t)n->o.skew_bound_us) != 0) {
+            w->odd |= bit;
+            w->odd_hlc = m.hlc_us > w->odd_hlc ? m.hlc_us : w->odd_hlc;
+        }
         if (!w->counted) {
             w->counted = true;
             w->facts = m.facts;

@@ -310,12 +310,58 @@ static void replayed(struct ldr_call *c, int code, struct ldr_slice payload)
     free(c);
 }
 
+/* What was never acknowledged may have been lost for good, with a disk; to send it again would be news. */
+static bool acknowledged(struct sim *s, enum ldr_msg_type type, struct ldr_slice payload)
+{
+    struct ldr_arena a;
+    struct ldr_msg_fact *facts = NULL;
+    struct ldr_msg_tomb *tombs = NULL;
+    uint32_t nfacts = 0, ntombs = 0;
+    bool all = true;
+    ldr_arena_init(&a, NULL, 0);
+    if (type == LDR_MSG_WRITE) {
+        struct ldr_write_req m;
+        LDR_ASSERT(ldr_write_req_decode(payload, &a, &m) == 0);
+        facts = m.facts;
+        nfacts = m.n_facts;
+    } else if (type == LDR_MSG_ERASE) {
+        struct ldr_erase_req m;
+        LDR_ASSERT(ldr_erase_req_decode(payload, &a, &m) == 0);
+        tombs = m.tombs;
+        ntombs = m.n_tombs;
+    } else {
+        struct ldr_replicate_req m;
+        LDR_ASSERT(ldr_replicate_req_decode(payload, &a, &m) == 0);
+        facts = m.facts;
+        nfacts = m.n_facts;
+        tombs = m.tombs;
+        ntombs = m.n_tombs;
+    }
+    for (uint32_t i = 0; i < nfacts; i++) {
+        const struct ldr_msg_fact *x = &facts[i];
+        struct sim_fact f = {x->view,     ldr_key_hash(x->key), x->key,  x->row,
+                             x->event_us, x->created_us,        x->flags};
+        const struct sim_sent_fact *sent = sim_sent(s, &f);
+        all &= sent && sent->outcome == SIM_ACKED;
+    }
+    for (uint32_t i = 0; i < ntombs; i++) {
+        bool found = false;
+        for (size_t k = 0; k < s->ntombs; k++)
+            found |= s->tombs[k].outcome == SIM_ACKED && s->tombs[k].t.view == tombs[i].view &&
+                     s->tombs[k].t.erase_us == tombs[i].erase_us &&
+                     ldr_slice_eq(s->tombs[k].t.key, tombs[i].key);
+        all &= found;
+    }
+    ldr_arena_close(&a);
+    return all;
+}
+
 void sim_replay(struct sim *s)
 {
     for (const struct sim_kept *k = s->kept; k; k = k->next) {
         struct sim_proc *p = &s->procs[k->to_index];
         struct ldr_node_status st;
-        if (!p->alive)
+        if (!p->alive || !acknowledged(s, k->type, k->payload))
             continue;
         ldr_node_status(p->node, &st);
         /* under the epoch of today, else it would just be refused */

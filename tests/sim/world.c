@@ -175,7 +175,7 @@ static void settle(struct sim *s, uint64_t limit_us)
         run_until(s, s->now + SIM_SECOND / 2);
     }
     run_until(s, s->now + 8 * SIM_SECOND); /* several rounds of pulls, lost answers' time-outs */
-    until = s->now + 22 * SIM_SECOND;
+    until = s->now + 40 * SIM_SECOND;      /* the longest wait for an answer that was lost, and once more */
     while (!hashes_equal(s, &all) && s->now < until)
         run_until(s, s->now + SIM_SECOND);
     if (!is_quiet(s, &why))
