@@ -6,6 +6,7 @@ static void next_op(struct sim *s, void *arg);
 
 void sim_client_rest(struct sim_client *c)
 {
+    c->s->ops--;
     if (!c->s->stopped)
         sim_after(c->s, sim_around(c->s, 60000), next_op, c);
 }
@@ -274,6 +275,7 @@ static void next_op(struct sim *s, void *arg)
     struct sim_client *c = arg;
     if (s->stopped)
         return;
+    s->ops++;
     uint64_t k = sim_below(s, SIM_KEYS), what = sim_below(s, 100);
     c->key = s->keys[k];
     c->hash = ldr_key_hash(c->key);

@@ -79,8 +79,7 @@ struct content {
     struct sim *s;
     uint32_t shard, proc;
     const struct ldr_map_shard *sh;
-    const struct sim_fact **latest;
-    size_t nlatest;
+    bool *tombs; /* of the model's: there, or a later one of the same scope */
 };
 
 static void see_fact(void *ctx, const struct sim_fact *f, bool latest)
@@ -103,13 +102,16 @@ static void see_fact(void *ctx, const struct sim_fact *f, bool latest)
 static void see_tomb(void *ctx, const struct sim_tomb *t)
 {
     const struct content *c = ctx;
+    bool sent = false;
     for (size_t i = 0; i < c->s->ntombs; i++) {
         const struct sim_sent_tomb *x = &c->s->tombs[i];
-        if (x->t.view == t->view && x->t.erase_us == t->erase_us && ldr_slice_eq(x->t.key, t->key) &&
-            x->outcome != SIM_REFUSED)
-            return;
+        if (x->t.view != t->view || !ldr_slice_eq(x->t.key, t->key))
+            continue;
+        sent |= x->t.erase_us == t->erase_us && x->outcome != SIM_REFUSED;
+        c->tombs[i] |= x->t.erase_us <= t->erase_us;
     }
-    sim_fail(c->s, "I3: n%u holds a tombstone that nobody sent", c->proc);
+    if (!sent)
+        sim_fail(c->s, "I3: n%u holds a tombstone that nobody sent", c->proc);
 }
 
 static void check_latest(void *ctx, const struct sim_fact *f, bool latest)
@@ -139,11 +141,18 @@ static void check_replica(struct sim *s, const struct ldr_map_shard *sh, uint32_
     if (!p)
         sim_fail(s, "node %u of shard %u is nowhere", node, sh->id);
     struct content c = {.s = s, .shard = sh->id, .proc = p->index, .sh = sh};
+    c.tombs = sim_alloc(s, s->ntombs + 1);
     for (size_t i = 0; i < s->nfacts; i++)
         s->facts[i].present = false;
     if (!sim_disk_each(p->disk, sh->id, see_fact, see_tomb, &c))
         sim_fail(s, "n%u has no replica of shard %u", p->index, sh->id);
     sim_disk_each(p->disk, sh->id, check_latest, no_tomb, &c);
+    for (size_t i = 0; i < s->ntombs; i++)
+        if (s->tombs[i].outcome == SIM_ACKED && !c.tombs[i] && s->tombs[i].t.hash >= sh->lo &&
+            s->tombs[i].t.hash <= sh->hi)
+            sim_fail(s, "I6: an erasure acknowledged at %.3f s is missing on n%u (shard %u, key %.*s)",
+                     (double)s->tombs[i].acked_at / 1e6, p->index, sh->id, (int)s->tombs[i].t.key.n,
+                     (const char *)s->tombs[i].t.key.p);
     for (size_t i = 0; i < s->nfacts; i++) {
         const struct sim_sent_fact *x = &s->facts[i];
         if (x->outcome == SIM_ACKED && !x->present && x->f.hash >= sh->lo && x->f.hash <= sh->hi &&

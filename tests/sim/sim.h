@@ -186,6 +186,7 @@ struct sim {
     size_t heap_n, heap_cap;
     uint64_t order;
     bool healing; /* faults are over */
+    uint32_t ops; /* of clients, under way */
     bool stopped; /* clients and operator are */
     bool ended;   /* no process starts any more */
     struct sim_proc procs[SIM_PROCS];

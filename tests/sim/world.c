@@ -123,6 +123,9 @@ static void run_until(struct sim *s, uint64_t until)
 static bool is_quiet(struct sim *s, const char **why)
 {
     const struct ldr_map *m = sim_map(s);
+    *why = "clients are at work";
+    if (s->ops)
+        return false;
     *why = "moves are under way";
     if (m->nmoves)
         return false;
@@ -247,7 +250,8 @@ static void work(struct sim *s)
     run_until(s, s->now + 4 * SIM_SECOND);
     bool equal = hashes_equal(s, &after);
     if (!equal || after != before)
-        sim_fail(s, "I8: messages that came again changed the content%s", equal ? "" : ", and not everywhere");
+        sim_fail(s, "I8: messages that came again changed the content%s",
+                 equal ? "" : ", and not everywhere");
     check_memory(s);
     s->ended = true;
     close_nodes(s);
