@@ -11,6 +11,23 @@ struct serving {
     uint64_t have_map, have_defs, began_us;
 };
 
+/* Where the leader serves clients, as far as that can be told: on its host, at the port that we serve them
+ * on. Members on one host have different ports, so nothing is told there. "" = unknown. */
+static void leader_hint(const struct ldr_daemon *d, char out[LDR_ADDRESS_MAX + 1])
+{
+    uint64_t id;
+    const char *leader, *ours = d->config->raft, *port = strrchr(d->config->listen, ':');
+    out[0] = '\0';
+    ldr_consensus_leader(d->consensus, &id, &leader);
+    const char *end = leader ? strrchr(leader, ':') : NULL, *own = strrchr(ours, ':');
+    size_t n = end ? (size_t)(end - leader) : 0;
+    if (n == 0 || !own || !port || ((size_t)(own - ours) == n && strncmp(leader, ours, n) == 0) ||
+        n + strlen(port) > LDR_ADDRESS_MAX)
+        return;
+    memcpy(out, leader, n);
+    memcpy(out + n, port, strlen(port) + 1);
+}
+
 static void refuse(struct ldr_daemon *d, struct ldr_reply *r, int code, bool in_doubt, const char *text)
 {
     struct ldr_err err;
@@ -18,7 +35,10 @@ static void refuse(struct ldr_daemon *d, struct ldr_reply *r, int code, bool in_
     ldr_fail(&err, code, "%s", text);
     err.in_doubt = in_doubt;
     ldr_buf_init(&b, NULL, 0);
-    ldr_msg_error_put(&err, ldr_state_map(ldr_consensus_state(d->consensus))->version, NULL, &b);
+    char leader[LDR_ADDRESS_MAX + 1] = "";
+    if (code == LDR_E_NOT_LEADER)
+        leader_hint(d, leader);
+    ldr_msg_error_put(&err, ldr_state_map(ldr_consensus_state(d->consensus))->version, leader, &b);
     d->refused++;
     r->send(r, code, ldr_buf_slice(&b));
     ldr_buf_close(&b);
