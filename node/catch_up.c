@@ -27,8 +27,7 @@ void ldr_rep_catch_up(struct ldr_rep *r)
     const struct ldr_map_replica *me = s ? ldr_map_replica(s, r->n->id) : NULL;
     if (!me || !ldr_rep_whole(r, s) || r->saving || !misses(r, s, me) || r->catch_epoch != s->epoch)
         return;
-    /* Never ready, never more than made: the shard itself is new, there is nothing that it may have lost. */
-    if (me->state != LDR_REPLICA_PENDING && !r->recorded && !ldr_held_has(&r->n->held, r->shard)) {
+    if (me->state != LDR_REPLICA_PENDING && ldr_rep_is_new(r)) {
         ldr_rep_make_ready(r, s->epoch);
         return;
     }

@@ -45,6 +45,18 @@ void ldr_hlc_persisted(struct ldr_hlc *h, int64_t bound_us)
         h->bound = bound_us;
 }
 
+int64_t ldr_hlc_token(struct ldr_hlc *h, int64_t now_us)
+{
+    h->last = now_us > h->last ? now_us : ahead(h->last, 1);
+    return h->last;
+}
+
+int64_t ldr_hlc_told(const struct ldr_hlc *h, int64_t now_us)
+{
+    int64_t t = ldr_hlc_peek(h, now_us);
+    return t < h->bound ? t : h->bound;
+}
+
 int64_t ldr_hlc_peek(const struct ldr_hlc *h, int64_t now_us)
 {
     return now_us > h->last ? now_us : h->last;

@@ -22,6 +22,11 @@ int ldr_hlc_merge(struct ldr_hlc *h, int64_t seen_us, int64_t now_us, int64_t li
 /* The bound to make durable now, INT64_MIN = none: half of what was ahead is used up. */
 int64_t ldr_hlc_want(const struct ldr_hlc *h, int64_t now_us);
 void ldr_hlc_persisted(struct ldr_hlc *h, int64_t bound_us);
+/* For a write that is durable: later than all that ldr_hlc_told gave before. Not bound by what is durable. */
+int64_t ldr_hlc_token(struct ldr_hlc *h, int64_t now_us);
+/* For an answer to a pull: a token that is not later than this is of a write that was durable before. Never
+ * beyond the bound, so that it holds over a restart. */
+int64_t ldr_hlc_told(const struct ldr_hlc *h, int64_t now_us);
 /* max(now, last): for telling others; not given, may repeat. */
 int64_t ldr_hlc_peek(const struct ldr_hlc *h, int64_t now_us);
 #endif

@@ -215,6 +215,12 @@ bool ldr_rep_copy_stop(struct ldr_rep *r); /* the map does not want it any more 
 
 /* ---- pull.c, catch_up.c, scrub.c ---- */
 void ldr_rep_pull(struct ldr_rep *r);
+/* Never ready, never more than made: the shard itself is new, there is nothing that this one may have lost.
+ */
+static inline bool ldr_rep_is_new(const struct ldr_rep *r)
+{
+    return r->ready_epoch == 0 && !r->recorded && !ldr_held_has(&r->n->held, r->shard);
+}
 void ldr_rep_catch_up(struct ldr_rep *r); /* looks whether it misses nothing any more */
 /* Compares with one peer and fetches what is missing; done(code) exactly once. LDR_E_BUSY at once: one runs.
  */
@@ -277,14 +283,16 @@ void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err
 void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
 void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; owner = the job */
 
-#define LDR_SERVERS(X)                                                                                      \
-    X(HELLO, hello)                                                                                         \
-    X(LOOKUP, lookup)                                                                                       \
-    X(ASOF, asof)                                                                                           \
-    X(SCAN, scan)                                                                                           \
-    X(WRITE, write) X(ERASE, erase) X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) \
-        X(RANGE, range) X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) X(COPY_END, copy_end)             \
-            X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
+#define LDR_SERVERS(X)                                                                                \
+    X(HELLO, hello)                                                                                   \
+    X(LOOKUP, lookup)                                                                                 \
+    X(ASOF, asof)                                                                                     \
+    X(SCAN, scan)                                                                                     \
+    X(WRITE, write)                                                                                   \
+    X(ERASE, erase)                                                                                   \
+    X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) X(RANGE, range)           \
+        X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) X(COPY_END, copy_end) X(REPLICAS, replicas) \
+            X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)

@@ -32,10 +32,25 @@ static struct ldr_rep *merged_into(struct ldr_node *n, const struct ldr_rep *r, 
     return NULL;
 }
 
+/* Could not be opened so far, so which arc it has is not known, and it is the one that s (or, NULL: a shard
+ * that took over its neighbour) waits for: its ancestor by the map, or one that the map does not know. */
+static bool unknown(const struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    const struct ldr_map *m = &r->n->map;
+    if (r->state != LDR_REP_FAILED || r->about.incarnation)
+        return false;
+    for (uint32_t i = 0; s && s->parent && i < m->nshards; i++) {
+        if (s->parent == r->shard)
+            return true;
+        s = ldr_map_shard(m, s->parent);
+    }
+    return !ldr_map_shard(m, r->shard);
+}
+
 static bool still_opening(const struct ldr_node *n)
 {
     for (const struct ldr_rep *r = n->reps; r; r = r->next)
-        if (r->state == LDR_REP_OPENING || r->state == LDR_REP_CLOSING)
+        if (r->state == LDR_REP_OPENING || r->state == LDR_REP_CLOSING || unknown(r, NULL))
             return true;
     return false;
 }
@@ -65,7 +80,12 @@ static void settle_open(struct ldr_rep *r)
         return;
     }
     if (r->about.lo == s->lo && r->about.hi > s->hi && child && child->lo > r->about.lo) {
-        if (ldr_node_hold(n, child->id))
+        /* the child gets the parent's record: what it says must be on disk before */
+        if (r->saving)
+            return;
+        if (ldr_rep_is_new(r))
+            ldr_rep_make_ready(r, s->epoch);
+        else if (ldr_node_hold(n, child->id))
             ldr_rep_split(r, child);
         return;
     }
@@ -90,6 +110,9 @@ static void settle_open(struct ldr_rep *r)
 /* A shard of this node that it has not: made, copied, or soon cut off from one that it has. */
 static void settle_missing(struct ldr_node *n, const struct ldr_map_shard *s)
 {
+    for (const struct ldr_rep *q = n->reps; q; q = q->next)
+        if (unknown(q, s))
+            return;
     for (const struct ldr_rep *q = n->reps; q; q = q->next)
         if (q->state != LDR_REP_COPYING && q->state != LDR_REP_CREATING && q->about.incarnation &&
             q->about.lo <= s->lo && s->hi <= q->about.hi && q->shard != s->id)

@@ -120,6 +120,7 @@ static void record_kept(struct ldr_vault_op *op, int code)
             if (ldr_node_runs(r->n))
                 ldr_node_beat(r->n); /* who waits for this hears it at once */
         }
+        ldr_node_reconcile(r->n);
     } else {
         r->unsaved = true;
         ldr_logf(r->n->o.log, LDR_LOG_ERROR, "shard %u: keeping its record: %s", r->shard, op->err.message);
@@ -241,7 +242,8 @@ static void open_done(struct ldr_vault_op *op, int code)
         r->retry_us = ldr_node_mono(n) + 1000000;
         /* Bytes that are not what was written: the others have what this one had. */
         const struct ldr_map_shard *s = ldr_rep_shard(r);
-        r->lost = code == LDR_E_NOT_FOUND || (code == LDR_E_CORRUPT && s && s->nreplicas > 1);
+        r->lost =
+            code == LDR_E_NOT_FOUND || (code == LDR_E_CORRUPT && (s ? s->nreplicas : n->map.replicas) > 1);
         ldr_node_reconcile(n);
     }
     ldr_rep_unref(r);

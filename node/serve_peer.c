@@ -54,7 +54,7 @@ void ldr_serve_pull(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     /* before the log is looked at: all that is durable by now is in it, and no write of an older epoch
      * follows */
     j->epoch = ldr_rep_settled(r, m.epoch);
-    j->hlc = ldr_hlc_peek(&n->hlc, ldr_node_now(n));
+    j->hlc = ldr_hlc_told(&n->hlc, ldr_node_now(n));
     j->finish = log_came;
     j->u.log.shard = m.shard;
     j->u.log.after_seq = known ? m.after_seq : 0;

@@ -68,7 +68,7 @@ static void answer_ok(struct ldr_write *w)
     struct ldr_node *n = w->n;
     struct ldr_buf *b = ldr_serve_buf(n);
     /* later than all that the counted replicas told anybody before they had this write */
-    int64_t token = ldr_hlc_peek(&n->hlc, ldr_node_now(n));
+    int64_t token = ldr_hlc_token(&n->hlc, ldr_node_now(n));
     if (w->odd && w->odd_hlc > token && !ldr_quorum_met(&w->shard, w->acked & ~w->odd, w->quorum))
         token = w->odd_hlc;
     int rc;

@@ -8,7 +8,7 @@ void sim_client_rest(struct sim_client *c)
 {
     c->s->ops--;
     if (!c->s->stopped)
-        sim_after(c->s, sim_around(c->s, 60000), next_op, c);
+        sim_after(c->s, sim_around(c->s, 40000), next_op, c);
 }
 
 /* ---- The map ---- */

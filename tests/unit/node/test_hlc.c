@@ -53,6 +53,18 @@ static void one_wrong_clock_drags_nobody(void **state)
     assert_int_equal(ldr_hlc_next(&h, 1000, &a), LDR_E_BUSY);
 }
 
+static void a_token_is_later_than_what_was_told(void **state)
+{
+    struct ldr_hlc h;
+    (void)state;
+    ldr_hlc_start(&h, 5000); /* ahead of the clock, as after a restart: the clock says nothing for a while */
+    int64_t told = ldr_hlc_told(&h, 100), token = ldr_hlc_token(&h, 100);
+    assert_true(token > told);
+    assert_int_equal(ldr_hlc_told(&h, 100), 5000); /* not beyond the bound */
+    ldr_hlc_persisted(&h, 9000);
+    assert_true(ldr_hlc_told(&h, 100) >= token);
+}
+
 static void most_decide_whose_clock_is_wrong(void **state)
 {
     struct ldr_skew k = {0};
@@ -73,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise), cmocka_unit_test(restart_goes_on_above),
                                        cmocka_unit_test(one_wrong_clock_drags_nobody),
+                                       cmocka_unit_test(a_token_is_later_than_what_was_told),
                                        cmocka_unit_test(most_decide_whose_clock_is_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
