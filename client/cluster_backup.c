@@ -14,10 +14,9 @@
 #include "client/files.h"
 #include "client/layout.h"
 
-#define PIECE        (1u << 20)
-#define COPY_MS      30000u
-#define FILES_MAX    100000u
-#define NAME_ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define PIECE     (1u << 20)
+#define COPY_MS   30000u
+#define FILES_MAX 100000u
 
 /* One request to one node: the answer decoded by the caller. */
 struct one {
@@ -91,12 +90,12 @@ static int copy_piece(struct shard_copy *c, uint64_t copy, uint32_t file, uint64
 static int copy_file(struct shard_copy *c, uint64_t copy, uint32_t i, const struct ldr_msg_file *f,
                      struct ldr_err *err)
 {
+    /* it becomes part of a path here */
+    if (!ldr_copy_name_valid(f->name))
+        return ldr_fail(err, LDR_E_CORRUPT, "node %u names a file that is none", c->node);
     char *name = ldr_arena_strndup(&c->arena, (const char *)f->name.p, f->name.n);
     if (!name)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    /* it becomes part of a path here */
-    if (*name == '.' || *name == '\0' || strlen(name) != f->name.n || strspn(name, NAME_ALLOWED) != f->name.n)
-        return ldr_fail(err, LDR_E_CORRUPT, "node %u names a file that is none", c->node);
     char *path = ldr_path_join(c->dir, name);
     int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
     int rc = fd < 0 ? ldr_file_fail(err, path ? errno : ENOMEM, "cannot make", path ? path : name) : 0;
@@ -166,8 +165,8 @@ static int copy_shard(struct ldr_remote *r, const struct ldr_map_shard *s, const
         ldr_buf_init(&c.one.answer, NULL, LDR_FRAME_MAX);
         ldr_arena_init(&c.arena, NULL, 0);
         rc = ldr_dir_remove(dir, err);
-        if (!rc)
-            rc = ldr_dir_make(dir, err);
+        if (!rc) /* with the folder of the database in it: files are named db/NAME */
+            rc = ldr_copy_receive(dir, err);
         if (!rc)
             rc = copy_from(&c, err);
         ldr_arena_close(&c.arena);
