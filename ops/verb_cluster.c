@@ -138,8 +138,9 @@ const struct ldr_verb ldr_verb_cluster = {
     .group = "Cluster",
     .synopsis = "init [--shards N] [--replicas N] [--write-quorum W] [--nodes N]",
     .summary = "make the ring of a new cluster",
-    .text = "Once. The same again changes nothing. Shards can be split and merged later; 16 is a good start "
-            "for a few nodes.",
+    .text =
+        "Once. The same again changes nothing. Shards can be split later, not merged yet; 16 is a good start "
+        "for a few nodes.",
     .example = "larder --store cluster:10.0.0.1:7410 --shards 32 cluster init --replicas 3",
     .opts = cluster_opts,
     .min_args = 1,
@@ -291,7 +292,8 @@ const struct ldr_verb ldr_verb_shard = {
     .summary = "shards: list them, move a replica, split, merge",
     .text = "Reads and writes go on throughout. FROM and TO are nodes; FROM '-' adds a replica. A move "
             "survives crashes of\n"
-            "anybody: it resumes from the map.",
+            "anybody: it resumes from the map. Do not merge yet: nodes cannot do it, and it cannot be taken "
+            "back.",
     .example = "larder shard list\nlarder shard move 7 1 4\nlarder shard split 7",
     .min_args = 1,
     .max_args = 4,
