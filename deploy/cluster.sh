@@ -18,49 +18,62 @@ else
 fi
 docker info >/dev/null 2>&1 || { say "cluster: the docker daemon does not answer (is it running, may you use it?)"; exit 1; }
 
-larder=$root/build/release/bin/larder
+larder=${LARDER:-$root/build/release/bin/larder}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
-image() {
-    "$here/base-image.sh"
-    say "Building the image larder:local"
-    log=$(mktemp)
-    docker build -q -t larder:local -f "$here/Dockerfile" "$root" >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; exit 1; }
-    rm -f "$log"
+quiet() { # COMMAND...: shows what it said only when it fails
+    "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; exit 1; }
 }
 
-# Waits until every service says it is healthy, for at most a minute.
+# Waits, for at most a minute, until every container is healthy.
 healthy() {
-    n=0
+    end=$(($(date +%s) + 60))
     while :; do
-        sick=$(for c in $(compose ps -q); do docker inspect -f '{{.State.Health.Status}}' "$c"; done | grep -cv '^healthy$' || true)
+        ids=$(compose ps -q)
+        # shellcheck disable=SC2086
+        sick=$(docker inspect -f '{{.State.Health.Status}}' $ids | grep -cv '^healthy$' || true)
         [ "$sick" = 0 ] && return 0
-        n=$((n + 1))
-        [ $n -lt 60 ] || { say "cluster: $sick members are not healthy after a minute: deploy/cluster.sh logs"; exit 1; }
-        sleep 1
+        [ "$(date +%s)" -lt $end ] || { say "cluster: $sick members are not healthy after a minute: ./run cluster logs"; exit 1; }
+        sleep 0.5
+    done
+}
+
+# Waits, for at most a minute, until every node has its replicas and answers for them.
+ready() {
+    end=$(($(date +%s) + 60))
+    for node in 21 22 23 24; do
+        until "$larder" health "172.30.77.$node:7421/readyz" >"$log" 2>&1; do
+            [ "$(date +%s)" -lt $end ] || { say "cluster: the node at 172.30.77.$node is not ready after a minute"; cat "$log" >&2; exit 1; }
+            sleep 0.5
+        done
     done
 }
 
 case "${1:-help}" in
 up)
-    image
+    "$here/base-image.sh"
+    say "Building the image larder:local (a minute or two the first time)"
+    quiet docker build -t larder:local -f "$here/Dockerfile" "$root"
     say "Starting 3 coordinators and 4 nodes"
-    compose up -d >/dev/null 2>&1 || compose up -d
+    quiet compose up -d
     healthy
-    if "$larder" --store "$store" cluster init --shards 16 --replicas 3 --write-quorum 2 >/dev/null; then :; else exit 1; fi
+    quiet "$larder" --store "$store" --shards 16 cluster init --replicas 3 --write-quorum 2 --nodes 4
+    ready
     "$larder" --store "$store" status
     printf '%s\n' "$store"
     ;;
 demo)
-    [ -n "$(compose ps -q 2>/dev/null)" ] || "$0" up >/dev/null
-    LARDER=$larder STORE=$store exec sh "$here/demo.sh"
+    [ -n "$(compose ps -q 2>/dev/null)" ] || "$0" up
+    LARDER=$larder STORE=$store sh "$here/demo.sh"
     ;;
-status) exec "$larder" --store "$store" status ;;
+status) "$larder" --store "$store" status ;;
 logs)
     shift
     compose logs --tail 100 "$@"
     ;;
 down)
-    compose down -v --remove-orphans >/dev/null 2>&1 || compose down -v --remove-orphans
+    quiet compose --profile five down -v --remove-orphans
     say "Stopped and removed, volumes too"
     ;;
 *)
