@@ -376,34 +376,38 @@ LDR_API int ldr_write_async(struct ldr_req *r, struct ldr_store *s, const char *
  * they name none and a file is not YAML, with its place; LDR_E_TOO_BIG when it does not fit in n bytes. */
 LDR_API int ldr_definitions_store(const char *dir, char *out, size_t n, struct ldr_err *err);
 
-/* ---- A cluster's administration: talks to coordinators alone, so it works before there are shards, too. One thread at a
- * time on one handle. ---- */
+/* ---- A cluster's administration: talks to coordinators alone, so it works before there are shards, too. One
+ * thread at a time on one handle. ---- */
 struct ldr_admin;
 /* "cluster:host:port[,host:port...]" */
 LDR_API int ldr_admin_open(const char *url, struct ldr_admin **out, struct ldr_err *err);
 LDR_API void ldr_admin_close(struct ldr_admin *a);
 /* How the cluster stands, as its leader sees it. part: "summary", "members", "nodes", "shards" or "moves". */
-LDR_API int ldr_admin_table(struct ldr_admin *a, const char *part, struct ldr_table **out, struct ldr_err *err);
-/* Makes the ring: once, shards are placed when `nodes` nodes have joined (0: as many as there are replicas). The same again
- * is fine. 0 = default: 16 shards, 3 replicas, write quorum 2. */
+LDR_API int ldr_admin_table(struct ldr_admin *a, const char *part, struct ldr_table **out,
+                            struct ldr_err *err);
+/* Makes the ring: once, shards are placed when `nodes` nodes have joined (0: as many as there are replicas).
+ * The same again is fine. 0 = default: 16 shards, 3 replicas, write quorum 2. */
 LDR_API int ldr_admin_init(struct ldr_admin *a, const char *name, uint32_t shards, uint32_t replicas,
                            uint32_t write_quorum, uint32_t nodes, struct ldr_err *err);
 /* node: its number or its address. action: "drain", "undrain", "remove", "weight". */
 LDR_API int ldr_admin_node(struct ldr_admin *a, const char *node, const char *action, uint32_t weight,
                            struct ldr_err *err);
 /* Moves one replica; from NULL: one more replica. */
-LDR_API int ldr_admin_move(struct ldr_admin *a, uint32_t shard, const char *from, const char *to, uint64_t *move,
-                           struct ldr_err *err);
+LDR_API int ldr_admin_move(struct ldr_admin *a, uint32_t shard, const char *from, const char *to,
+                           uint64_t *move, struct ldr_err *err);
 LDR_API int ldr_admin_abort(struct ldr_admin *a, uint64_t move, struct ldr_err *err);
 LDR_API int ldr_admin_split(struct ldr_admin *a, uint32_t shard, uint32_t *child, struct ldr_err *err);
-LDR_API int ldr_admin_merge(struct ldr_admin *a, uint32_t shard, uint32_t other, uint64_t *move, struct ldr_err *err);
+/* Not yet: LDR_E_UNSUPPORTED, and nothing is changed. */
+LDR_API int ldr_admin_merge(struct ldr_admin *a, uint32_t shard, uint32_t other, uint64_t *move,
+                            struct ldr_err *err);
 /* Spreads data anew over the nodes there are, a few moves at a time; progress is in "moves". */
 LDR_API int ldr_admin_rebalance(struct ldr_admin *a, bool on, struct ldr_err *err);
-/* A coordinator. action: "add" (address needed), "remove", "transfer" (leadership to it; id 0 = to anyone). */
+/* A coordinator. action: "add" (address needed), "remove", "transfer" (leadership to it; id 0 = to anyone).
+ */
 LDR_API int ldr_admin_member(struct ldr_admin *a, const char *action, uint64_t id, const char *address,
                              struct ldr_err *err);
-/* Compares the replicas of a shard (0 = all) and brings over what one lacks. Rows: shard, node, differing, fetched,
- * problem. */
+/* Compares the replicas of a shard (0 = all) and brings over what one lacks. Rows: shard, node, differing,
+ * fetched, problem. */
 LDR_API int ldr_scrub(struct ldr_store *s, uint32_t shard, struct ldr_table **out, struct ldr_err *err);
 
 #ifdef __cplusplus

@@ -70,8 +70,8 @@ static int read_file(const char *path, struct ldr_buf *out, struct ldr_err *err)
     if (!f)
         return ldr_fail(err, LDR_E_INVALID, "cannot open %s: %s", path, strerror(errno));
     char piece[4096];
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
-        ldr_buf_put(out, piece, n);
+    while (!feof(f) && !ferror(f))
+        ldr_buf_put(out, piece, fread(piece, 1, sizeof piece, f));
     bool bad = ferror(f) != 0;
     fclose(f);
     return bad || out->err ? ldr_fail(err, LDR_E_INVALID, "cannot read %s", path) : 0;

@@ -290,9 +290,10 @@ void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; ow
     X(SCAN, scan)                                                                                     \
     X(WRITE, write)                                                                                   \
     X(ERASE, erase)                                                                                   \
-    X(STAMP, stamp) X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) X(RANGE, range)           \
-        X(COPY_BEGIN, copy_begin) X(COPY_READ, copy_read) X(COPY_END, copy_end) X(REPLICAS, replicas) \
-            X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
+    X(STAMP, stamp)                                                                                   \
+    X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) \
+        X(COPY_READ, copy_read) X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check)           \
+            X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)

@@ -289,11 +289,10 @@ const struct ldr_verb ldr_verb_shard = {
     .name = "shard",
     .group = "Cluster",
     .synopsis = "list | describe SHARD | move SHARD FROM TO | split SHARD | merge SHARD NEIGHBOUR",
-    .summary = "shards: list them, move a replica, split, merge",
+    .summary = "shards: list them, move a replica, split",
     .text = "Reads and writes go on throughout. FROM and TO are nodes; FROM '-' adds a replica. A move "
             "survives crashes of\n"
-            "anybody: it resumes from the map. Do not merge yet: nodes cannot do it, and it cannot be taken "
-            "back.",
+            "anybody: it resumes from the map. merge is refused: nodes cannot do it yet.",
     .example = "larder shard list\nlarder shard move 7 1 4\nlarder shard split 7",
     .min_args = 1,
     .max_args = 4,

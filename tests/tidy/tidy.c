@@ -28,9 +28,11 @@ static const struct folder folders[] = {
 };
 /* A header (or, with a slash at its end, a folder of headers) and the folders that may include it. */
 static const char *const vendor[][2] = {
-    {"xxhash.h", "base"}, {"yaml.h", "registry"},    {"rocksdb/c.h", "shard"},
-    {"uv.h", "env rpc coordinator"},  {"jansson.h", "client"},   {"zlib.h", "client"},
-    {"nng/", "rpc"},      {"raft.h", "coordinator"}, {"raft/", "coordinator"},
+    {"xxhash.h", "base"},     {"yaml.h", "registry"},
+    {"rocksdb/c.h", "shard"}, {"uv.h", "env rpc coordinator"},
+    {"jansson.h", "client"},  {"zlib.h", "client"},
+    {"nng/", "rpc"},          {"raft.h", "coordinator"},
+    {"raft/", "coordinator"},
 };
 static const char *const banned[] = {"strcpy", "strcat", "sprintf", "vsprintf", "gets",
                                      "atoi",   "atol",   "atof",    "strtok",   "rand",
