@@ -283,17 +283,21 @@ void ldr_serving_fail(struct ldr_serving *j, int code, const struct ldr_err *err
 void ldr_serving_out(struct ldr_serving *j, int encoded);                          /* answers, ends */
 void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; owner = the job */
 
-#define LDR_SERVERS(X)                                                                                \
-    X(HELLO, hello)                                                                                   \
-    X(LOOKUP, lookup)                                                                                 \
-    X(ASOF, asof)                                                                                     \
-    X(SCAN, scan)                                                                                     \
-    X(WRITE, write)                                                                                   \
-    X(ERASE, erase)                                                                                   \
-    X(STAMP, stamp)                                                                                   \
-    X(REPLICATE, replicate) X(PULL, pull) X(HASHES, hashes) X(RANGE, range) X(COPY_BEGIN, copy_begin) \
-        X(COPY_READ, copy_read) X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check)           \
-            X(COMPACT, compact) X(SCRUB, scrub)
+#define LDR_SERVERS(X)        \
+    X(HELLO, hello)           \
+    X(LOOKUP, lookup)         \
+    X(ASOF, asof)             \
+    X(SCAN, scan)             \
+    X(WRITE, write)           \
+    X(ERASE, erase)           \
+    X(STAMP, stamp)           \
+    X(REPLICATE, replicate)   \
+    X(PULL, pull)             \
+    X(HASHES, hashes)         \
+    X(RANGE, range)           \
+    X(COPY_BEGIN, copy_begin) \
+    X(COPY_READ, copy_read)   \
+    X(COPY_END, copy_end) X(REPLICAS, replicas) X(CHECK, check) X(COMPACT, compact) X(SCRUB, scrub)
 #define X(NAME, name) \
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)
