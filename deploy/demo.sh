@@ -35,11 +35,10 @@ replicas() {
             printf '%s\n' "$list" | tr ';' '\n' | sed -n "s/.*node=\([0-9]*\) state=active.*/$shard \1 $facts/p"
         done | sort
 }
-settled() { # SECONDS: waits until no move is under way and none is planned
+settled() { # SECONDS: waits until no move is under way and no rebalance is unfinished
     end=$(($(date +%s) + $1))
     while sleep 0.5; do
-        if "$larder" status --json >"$work/status" && ! grep -q '"rebalance":true' "$work/status" &&
-            ! "$larder" shard list --json | grep -qE 'state=(joining|leaving|moving|adding)'; then
+        if "$larder" status --json >"$work/status" && ! grep -qE '"field":"rebalance","value":true|"kind":' "$work/status"; then
             return 0
         fi
         [ "$(date +%s)" -lt "$end" ] || fail "moves are not done after $1 s: ./run cluster status"
@@ -55,6 +54,8 @@ read_on() {
         echo $reads >"$work/reads"
     done
 }
+
+[ -z "$(node_of 172.30.77.25)" ] || fail "this cluster has its fifth node already: ./run cluster down, then demo again"
 
 heading "Definitions and data of the flights example, into $store and into a folder"
 "$larder" init "$work/flights" >/dev/null
@@ -119,8 +120,8 @@ compose_up=docker-compose
 ! docker compose version >/dev/null 2>&1 || compose_up="docker compose"
 $compose_up -p larder -f "$here/compose.yaml" --profile five up -d --no-deps node-5 >"$work/up" 2>&1 || { cat "$work/up"; exit 1; }
 end=$(($(date +%s) + 60))
-until [ -n "$(node_of 172.30.77.25)" ]; do
-    [ "$(date +%s)" -lt "$end" ] || fail "node-5 has not joined after a minute"
+until "$larder" health 172.30.77.25:7421/readyz >/dev/null 2>&1 && "$larder" node list | grep -q '172.30.77.25.* active '; do
+    [ "$(date +%s)" -lt "$end" ] || fail "node-5 is not ready after a minute"
     sleep 0.5
 done
 rebalancing=$(millis)
@@ -128,6 +129,7 @@ type_in rebalance
 settled 120
 rebalanced=$(($(millis) - rebalancing))
 replicas >"$work/after"
+grep -q " $(node_of 172.30.77.25) " "$work/after" || fail "the rebalance gave the fifth node nothing"
 share=$(awk 'NR == FNR { had[$1 " " $2] = 1; all += $3; next } !(($1 " " $2) in had) { new += $3 }
     END { printf "%.1f", all ? 100 * new / all : 0 }' "$work/before" "$work/after")
 touch "$work/stop"

@@ -160,4 +160,20 @@ said=$(sed -n 's/.*stopped\. \([0-9,]*\) rows\{0,1\} had been taken.*/\1/p' "$di
 if [ $code = 130 ] && [ -n "$said" ] && [ "$("$larder" scan v | sed 1d | wc -l)" = "$said" ]; then ok "Ctrl-C: $said rows said and there"; else bad "Ctrl-C: exit $code, said '$said'"; fi
 expect 0 "check after Ctrl-C" "sound" check
 expect 0 "check at the end" "sound" check
+# the settings that are documented, and one that is not
+for daemon in node coordinator; do
+    cp "$root/deploy/larder-$daemon.yaml" "$dir/$daemon.yaml"
+    echo 'colour: red' >>"$dir/$daemon.yaml"
+    at=$(wc -l <"$dir/$daemon.yaml")
+    program=$(dirname "$larder")/larder-$daemon
+    if "$program" --config "$root/deploy/larder-$daemon.yaml" --check-config >"$dir/out" 2>"$dir/err"; then ok "larder-$daemon.yaml"; else bad "larder-$daemon.yaml"; fi
+    if ! "$program" --config "$dir/$daemon.yaml" --check-config >"$dir/out" 2>"$dir/err" && grep -q "$daemon.yaml:$at: .*colour" "$dir/err"; then
+        ok "larder-$daemon: an unknown key is an error with file and line"
+    else
+        bad "larder-$daemon: an unknown key is an error with file and line"
+    fi
+    for key in $("$program" --help | sed -n 's/^ *--\([a-z-]*\).*/\1/p' | grep -vxE 'config|check-config|help|version'); do
+        grep -qE "^(# )?$key:" "$root/deploy/larder-$daemon.yaml" || bad "larder-$daemon.yaml does not document $key"
+    done
+done
 exit $status
