@@ -11,7 +11,7 @@
     X(joint_quorum_ignored, "while a shard moves, only the new set is asked for a quorum")               \
     X(lagging_reads, "a replica answers reads however far behind it is")                                 \
     X(late_fact_overwrites_latest, "an older fact that comes late becomes the latest")                   \
-    X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled")                 \
+    X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled, unnoticed")      \
     X(map_not_persisted, "a node acts on a map before it is durable")                                    \
     X(pull_skipped, "replicas do not pull from each other")                                              \
     X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \

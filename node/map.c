@@ -125,10 +125,8 @@ static void keep_map(struct ldr_node *n, struct ldr_slice bytes)
     n->map_note = (struct ldr_vault_note){"map", ldr_buf_slice(&n->map_buf)};
     n->map_op = (struct ldr_vault_notes){.op = {.done = map_kept, .owner = n}, .list = &n->map_note, .n = 1};
     ldr_node_ref(n);
-    if (LDR_BUG(map_not_persisted)) {
-        map_kept(&n->map_op.op, 0);
-        return;
-    }
+    if (LDR_BUG(map_not_persisted))
+        act(n);
     n->o.vault.note_put(n->o.vault.ctx, &n->map_op);
 }
 

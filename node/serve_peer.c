@@ -13,7 +13,8 @@ static void log_came(struct ldr_serving *j, int code)
     struct ldr_pull_rep m = {.incarnation = r->about.incarnation,
                              .epoch = j->epoch,
                              .ready = r->ready_epoch && (!pending || r->ready_epoch == j->epoch),
-                             .must_scrub = v->after_seq < v->first_seq || v->skipped,
+                             .must_scrub =
+                                 (v->after_seq < v->first_seq && !LDR_BUG(log_trimmed_early)) || v->skipped,
                              .upto_seq = v->upto_seq,
                              .head_seq = v->head_seq,
                              .hlc_us = j->hlc,

@@ -114,6 +114,7 @@ static void one(struct sim *s)
             sim_proc_kill(p);
             sim_proc_lose_disk(p);
             s->last_stamp[p->index] = 0;
+            s->acted[p->index] = 0;
             sim_after(s, sim_below(s, 3 * SIM_SECOND), restart, p);
         } else if (s->cfg.rot && p->alive) {
             s->loss_used = true;

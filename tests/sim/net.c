@@ -129,6 +129,21 @@ static void check_accept(struct sim *s, const struct sim_reply *r, int code)
         sim_fail(s, "I10: n%u accepted %s under an old epoch", r->server->index, ldr_msg_name(r->rec->type));
 }
 
+/* The answer to a pull says that no write accepted under an epoch before the one it names is still under way.
+ */
+static void check_settled(struct sim *s, const struct sim_reply *r, int code, struct ldr_slice payload)
+{
+    if (r->rec->type != LDR_MSG_PULL || code || !r->server || payload.n < 16)
+        return;
+    uint64_t epoch = ldr_get_le64(payload.p + 8);
+    for (const struct sim_reply *o = r->server->replies; o; o = o->next)
+        if (o->rec->type == LDR_MSG_REPLICATE &&
+            ldr_get_le32(o->rec->payload.p) == ldr_get_le32(r->rec->payload.p) &&
+            ldr_get_le64(o->rec->payload.p + 4) < epoch)
+            sim_fail(s, "I10: n%u calls epoch %" PRIu64 " settled while a write of %" PRIu64 " is under way",
+                     r->server->index, epoch, ldr_get_le64(o->rec->payload.p + 4));
+}
+
 static void check_stamp(struct sim *s, const struct sim_reply *r, int code, struct ldr_slice payload)
 {
     struct ldr_stamp_rep m;
@@ -160,6 +175,7 @@ static void reply_send(struct ldr_reply *lr, int code, struct ldr_slice payload)
     struct sim_call_rec *rec = r->rec;
     check_accept(s, r, code);
     check_stamp(s, r, code, payload);
+    check_settled(s, r, code, payload);
     if (code == 0 && r->server)
         keep_for_replay(s, r->rec);
     bool lost = !s->healing && sim_chance(s, s->cfg.loss);

@@ -134,6 +134,10 @@ static void map_changed(void *ctx, const struct ldr_map *m)
     snprintf(who, sizeof who, "n%u", p->index);
     sim_trace(p->s, "n%u acts on map %" PRIu64, p->index, m->version);
     sim_check_map(p->s, m, who);
+    if (m->version < p->s->acted[p->index])
+        sim_fail(p->s, "I10: n%u acts on map %" PRIu64 " after map %" PRIu64, p->index, m->version,
+                 p->s->acted[p->index]);
+    p->s->acted[p->index] = m->version;
 }
 
 void sim_proc_start(struct sim_proc *p)

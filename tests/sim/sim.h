@@ -205,6 +205,7 @@ struct sim {
     struct sim_kept *kept; /* messages for replay */
     bool loss_used;
     int64_t last_stamp[SIM_PROCS];
+    uint64_t acted[SIM_PROCS]; /* version of the map that the disk of this process last acted on */
     jmp_buf failed;
     char failure[1024];
 };
