@@ -26,6 +26,7 @@ void ldr_leader_begin(struct ldr_leader *l, uint64_t mono_us)
     ldr_release(l->o.heap, l->nodes);
     l->nodes = NULL;
     l->nnodes = 0;
+    l->looked = false;
     l->begin_us = mono_us;
 }
 
@@ -53,7 +54,7 @@ static uint32_t place_of(const struct ldr_leader *l, uint32_t node)
 const struct ldr_watched *ldr_leader_watched(const struct ldr_leader *l, uint32_t node)
 {
     uint32_t i = place_of(l, node);
-    return i < l->nnodes && l->nodes[i].node == node ? &l->nodes[i] : NULL;
+    return i < l->nnodes && l->nodes[i].node == node && l->nodes[i].heard ? &l->nodes[i] : NULL;
 }
 
 static int by_shard(const void *a, const void *b)
@@ -120,7 +121,7 @@ int ldr_leader_heartbeat(struct ldr_leader *l, const struct ldr_map *map, const 
     if (h->n_replicas)
         qsort(reports, h->n_replicas, sizeof *reports, by_shard);
     ldr_release(l->o.heap, w->reports);
-    *w = (struct ldr_watched){h->node, mono_us, h->disk_used, h->disk_free, reports, h->n_replicas};
+    *w = (struct ldr_watched){h->node, mono_us, h->disk_used, h->disk_free, reports, h->n_replicas, true};
     return 0;
 }
 
@@ -142,9 +143,27 @@ static void yield_command(struct due *d, struct ldr_map_command c)
 
 static uint64_t silent_us(const struct due *d, uint32_t node)
 {
-    const struct ldr_watched *w = ldr_leader_watched(d->l, node);
-    uint64_t since = w ? w->seen_us : d->l->begin_us;
+    uint32_t at = place_of(d->l, node);
+    bool known = at < d->l->nnodes && d->l->nodes[at].node == node;
+    uint64_t since = known ? d->l->nodes[at].seen_us : d->l->begin_us;
     return d->mono_us > since ? d->mono_us - since : 0;
+}
+
+/* Silence counts from when a node came into the map, or from the beginning of leadership. */
+static int look_for_new(struct due *d)
+{
+    struct ldr_leader *l = d->l;
+    for (uint32_t i = 0; i < d->map->nnodes; i++) {
+        uint32_t node = d->map->nodes[i].id, at = place_of(l, node);
+        if (at < l->nnodes && l->nodes[at].node == node)
+            continue;
+        struct ldr_watched *w = watch(l, node);
+        if (!w)
+            return LDR_E_NOMEM;
+        w->seen_us = l->looked ? d->mono_us : l->begin_us;
+    }
+    l->looked = true;
+    return 0;
 }
 
 static void liveness(struct due *d)
@@ -282,9 +301,13 @@ int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mo
                     struct ldr_map_command *out, uint32_t max, uint32_t *n)
 {
     struct due d = {l, map, mono_us, out, 0, max};
+    *n = 0;
+    int rc = look_for_new(&d);
+    if (rc)
+        return rc;
     liveness(&d);
     advance(&d);
-    int rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */
+    rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */
     *n = rc ? 0 : d.n;
     return rc;
 }

@@ -10,16 +10,18 @@ struct ldr_report { /* of a replica, in a heartbeat */
 };
 struct ldr_watched {
     uint32_t node;
-    uint64_t seen_us; /* mono */
+    uint64_t seen_us; /* mono; of a node that was not heard yet: when it was first looked for */
     uint64_t disk_used, disk_free;
     struct ldr_report *reports; /* sorted by shard */
     uint32_t nreports;
+    bool heard;
 };
 struct ldr_leader {
     struct ldr_leader_opts o;
     uint64_t begin_us;
     struct ldr_watched *nodes; /* sorted by node */
     uint32_t nnodes;
+    bool looked; /* for those that were there when leadership began */
 };
 /* NULL when nothing was heard (of it). */
 const struct ldr_watched *ldr_leader_watched(const struct ldr_leader *l, uint32_t node);

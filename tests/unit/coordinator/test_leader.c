@@ -77,6 +77,30 @@ static void silent_nodes_are_down(void **state)
     end(&f);
 }
 
+/* A node that joins long after leadership began is not silent since then: called down, it would be left out
+ * of a rebalance, which would end at once with nothing done. */
+static void a_new_node_gets_time_to_speak_up(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 4, 4, (struct ldr_leader_opts){0});
+    beat_all(&f, 11 * SECOND);
+    assert_int_equal(due(&f, 11 * SECOND), 0);
+    beat_all(&f, 30 * SECOND);
+    join(f.s, 5, "");
+    assert_int_equal(due(&f, 30 * SECOND), 0);
+    assert_int_equal(node_state(&f, 5), LDR_NODE_ACTIVE);
+    for (uint32_t i = 1; i <= 4; i++)
+        beat(&f, i, 36 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 36 * SECOND), 1); /* it never spoke */
+    assert_int_equal(node_state(&f, 5), LDR_NODE_DOWN);
+    assert_int_equal(due(&f, 37 * SECOND), 0);
+    beat(&f, 5, 38 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 38 * SECOND), 1);
+    assert_int_equal(node_state(&f, 5), LDR_NODE_ACTIVE);
+    end(&f);
+}
+
 static void strangers_are_told_to_join(void **state)
 {
     (void)state;
@@ -240,6 +264,7 @@ static void status_is_one_object(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(silent_nodes_are_down),
+                                       cmocka_unit_test(a_new_node_gets_time_to_speak_up),
                                        cmocka_unit_test(strangers_are_told_to_join),
                                        cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
                                        cmocka_unit_test(a_move_onto_a_dead_node_is_called_off),
