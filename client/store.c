@@ -89,6 +89,7 @@ static struct ldr_store *allocate(const char *url, const char *dir)
     pthread_mutex_init(&s->backup, NULL);
     pthread_mutex_init(&s->async_lock, NULL);
     pthread_cond_init(&s->async_idle, NULL);
+    LDR_ASSERT(url && dir);
     s->url = strdup(url);
     s->dir = strdup(dir);
     if (!s->url || !s->dir) {

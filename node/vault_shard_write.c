@@ -62,6 +62,7 @@ static void write_batch(struct vtask *first)
     struct ldr_write_call calls[BATCH_WRITES];
     struct vtask *who[BATCH_WRITES];
     size_t n = 0;
+    LDR_ASSERT(first);
     for (struct vtask *t = first; t; t = t->next) {
         struct ldr_vault_write *op = (void *)t->op;
         t->code = prepare(t, t->defs);

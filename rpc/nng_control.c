@@ -199,6 +199,7 @@ static size_t next_of(struct ldr_control *c, size_t at, const struct attempt *t)
             return next;
     }
     nng_mtx_lock(c->mutex);
+    LDR_ASSERT(c->n > 0); /* create wants one address at least */
     next = (at + 1) % c->n;
     nng_mtx_unlock(c->mutex);
     return next;

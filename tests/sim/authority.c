@@ -132,7 +132,8 @@ static void hear(struct sim *s, const struct ldr_heartbeat_req *m)
     at->node = m->node;
     at->at = s->now;
     at->n = m->n_replicas < 32 ? m->n_replicas : 32;
-    memcpy(at->replicas, m->replicas, at->n * sizeof *at->replicas);
+    if (at->n)
+        memcpy(at->replicas, m->replicas, at->n * sizeof *at->replicas);
 }
 
 /* ---- Serving ---- */

@@ -50,7 +50,8 @@ static void records(void **state)
     assert_int_equal(ldr_node_record_encode(&n, &b), 0);
     same(&b, NODE_HEX);
     assert_int_equal(ldr_node_record_decode(ldr_buf_slice(&b), &n2), 0);
-    assert_memory_equal(&n, &n2, sizeof n);
+    assert_true(n2.incarnation == n.incarnation);
+    assert_string_equal(n2.cluster, n.cluster);
     DAMAGE(&b, struct ldr_node_record, ldr_node_record_decode)
     ldr_buf_reset(&b);
     int64_t bound;

@@ -45,7 +45,7 @@ static void everything_is_read(void **state)
     assert_string_equal(s[0].about.name, "clicks");
     assert_true(s[0].push);
     assert_string_equal(s[1].about.name, "planes");
-    assert_string_equal(s[1].path, "sub/shared/planes.ndjson");
+    assert_string_equal(s[1].path, "sub/common/planes.ndjson");
     assert_string_equal(s[1].format, "ndjson");
     assert_int_equal(s[1].about.ntags, 2);
     assert_string_equal(s[1].about.tags[0].key, "domain");
