@@ -50,13 +50,13 @@ static bool refuse(struct text *t, const char *why)
 static bool digits(struct text *t, unsigned n, unsigned *out)
 {
     if ((size_t)(t->end - t->p) < n) {
-        return refuse(t, "not a time");
+        return refuse(t, "not a time (RFC 3339 or whole microseconds)");
     }
     unsigned v = 0;
     for (unsigned i = 0; i < n; i++) {
         unsigned d = (unsigned)t->p[i] - '0';
         if (d > 9) {
-            return refuse(t, "not a time");
+            return refuse(t, "not a time (RFC 3339 or whole microseconds)");
         }
         v = v * 10 + d;
     }
@@ -68,7 +68,7 @@ static bool digits(struct text *t, unsigned n, unsigned *out)
 static bool expect(struct text *t, char c)
 {
     if (t->p == t->end || *t->p != (uint8_t)c) {
-        return refuse(t, "not a time");
+        return refuse(t, "not a time (RFC 3339 or whole microseconds)");
     }
     t->p++;
     return true;
@@ -222,7 +222,7 @@ static bool parse_calendar(struct text *t, int64_t *us)
         return true;
     }
     if (*t->p != 'T' && *t->p != ' ' && *t->p != 't') {
-        return refuse(t, "not a time");
+        return refuse(t, "not a time (RFC 3339 or whole microseconds)");
     }
     t->p++;
     if (!parse_clock(t, us) || !parse_zone(t, us)) {

@@ -49,7 +49,7 @@ static int parse_time(struct ldr_slice text, int64_t *us, const char **why)
     if (!ldr_time_parse(text, us, &reason))
         return 0;
     /* What is wrong with a time that has the shape of one is worth more than what a time looks like. */
-    bool shapeless = !reason || !text.n || strcmp(reason, "not a time") == 0;
+    bool shapeless = !reason || !text.n || strcmp(reason, "not a time (RFC 3339 or whole microseconds)") == 0;
     return ldr_text_refuse(why, LDR_E_INVALID,
                            shapeless ? "expected timestamp (RFC 3339 or whole microseconds)" : reason);
 }

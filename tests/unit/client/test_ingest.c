@@ -226,9 +226,12 @@ static void standard_input_is_a_dash(void **state)
     close(fd);
     assert_int_equal(rc, 0);
     assert_int_equal(rep.taken, 1);
-    assert_string_equal(rep.first_reject, "standard input:3: column event_timestamp: not a time");
+    assert_string_equal(
+        rep.first_reject,
+        "standard input:3: column event_timestamp: not a time (RFC 3339 or whole microseconds)");
     fx_file_is(&f, "r.csv",
-               "id,event_timestamp,n,s,_line,_column,_reason\n1,oops,1,a,3,event_timestamp,not a time\n");
+               "id,event_timestamp,n,s,_line,_column,_reason\n1,oops,1,a,3,event_timestamp,not a time (RFC "
+               "3339 or whole microseconds)\n");
     fx_close(&f);
 }
 

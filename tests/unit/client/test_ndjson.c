@@ -72,7 +72,7 @@ static const struct {
     {"{\"id\":1,\"id\":2}", "", NULL},
     {"{\"id\":1}", "event_timestamp", "null event time"},
     {"{\"event_timestamp\":true}", "event_timestamp", "expected a time: a string, or whole microseconds"},
-    {"{\"event_timestamp\":\"soon\"}", "event_timestamp", "not a time"},
+    {"{\"event_timestamp\":\"soon\"}", "event_timestamp", "not a time (RFC 3339 or whole microseconds)"},
     {"{\"event_timestamp\":0}", "id", "null in a join key"},
     {"{\"event_timestamp\":0,\"id\":1.0}", "id", "expected int64 (a whole number)"},
     {"{\"event_timestamp\":0,\"id\":1}", "shop", "null in a join key"},
