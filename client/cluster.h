@@ -70,6 +70,8 @@ void ldr_cluster_map_release(struct ldr_map_ref *m);
 int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err);
 /* Tells the watcher that something newer was heard of. Any thread. */
 void ldr_cluster_news(struct ldr_remote *r);
+/* The same, when these versions are newer than what is known. */
+void ldr_cluster_heard(struct ldr_remote *r, uint64_t map_version, uint64_t defs_version);
 static inline uint64_t ldr_cluster_mono_us(const struct ldr_remote *r)
 {
     return r->store->clock.mono_ns(r->store->clock.ctx) / 1000;

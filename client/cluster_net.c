@@ -9,6 +9,8 @@ struct net {
     struct ldr_data_peers *peers;
     bool started;
     struct ldr_cluster_control control;
+    struct ldr_remote *remote;
+    struct ldr_notices *notices;
     pthread_mutex_t lock;
     struct ldr_map_node *nodes; /* under lock: who has which address */
     uint32_t nnodes;
@@ -85,6 +87,18 @@ static void call(void *ctx, uint32_t to, enum ldr_msg_type type, struct ldr_slic
     ldr_uv_loop_post(n->loop, &h->job);
 }
 
+/* ---- Notices ---- */
+
+static void changed(void *ctx, uint64_t map_version, uint64_t defs_version)
+{
+    ldr_cluster_heard(((struct net *)ctx)->remote, map_version, defs_version);
+}
+
+static void publisher_found(void *ctx, const char *address)
+{
+    (void)ldr_notices_learn(((struct net *)ctx)->notices, address); /* without it the watcher asks */
+}
+
 /* ---- Opening and closing ---- */
 
 struct closing {
@@ -106,6 +120,8 @@ static void peers_closed(void *owner)
 static void close_peers(struct ldr_job *job)
 {
     struct closing *c = (struct closing *)(void *)job;
+    ldr_notices_close(c->net->notices);
+    c->net->notices = NULL;
     ldr_data_peers_close(c->net->peers, peers_closed, c);
 }
 
@@ -151,13 +167,17 @@ int ldr_cluster_connect(struct ldr_remote *r, void *addresses, struct ldr_err *e
                                        .role = LDR_ROLE_CLIENT,
                                        .address = address_of,
                                        .address_ctx = n};
+    n->remote = r;
     if (!rc)
         rc = ldr_data_peers_create(&o, &n->peers);
+    if (!rc)
+        rc = ldr_notices_subscribe(NULL, 0, n->loop, changed, n, &n->notices, err);
     if (!rc)
         rc = ldr_uv_loop_start(n->loop);
     n->started = rc == 0;
     if (rc)
         return ldr_fail(err, rc, "cannot start the network: %s", ldr_code_text(rc));
+    ldr_control_find(n->control.ctx, publisher_found, n);
     r->peers = (struct ldr_peers){n, call};
     return 0;
 }

@@ -116,6 +116,15 @@ void ldr_cluster_news(struct ldr_remote *r)
     pthread_mutex_unlock(&r->watch_lock);
 }
 
+void ldr_cluster_heard(struct ldr_remote *r, uint64_t map_version, uint64_t defs_version)
+{
+    pthread_mutex_lock(&r->map_lock);
+    bool newer = !r->map || map_version > r->map->map.version;
+    pthread_mutex_unlock(&r->map_lock);
+    if (newer || defs_version > atomic_load(&r->store->version))
+        ldr_cluster_news(r);
+}
+
 /* Asks every two seconds and whenever somebody heard of something newer. Without coordinators all goes on
  * with what is known. */
 static void *watch(void *ctx)

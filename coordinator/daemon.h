@@ -10,7 +10,7 @@
 
 struct ldr_daemon_config {
     uint64_t id;
-    const char *dir, *listen, *notices, *raft, *raft_listen, *http, *cluster;
+    const char *dir, *listen, *advertise, *notices, *raft, *raft_listen, *http, *cluster;
     const char *log_format, *log_level, *config;
     bool bootstrap, check_config, help, version;
     int64_t down_after_us, replace_after_us;
@@ -40,6 +40,15 @@ struct ldr_daemon {
     uint64_t map_told, defs_told; /* versions that a notice has told of */
     uint64_t commands, heartbeats, states, refused, elections;
     struct ldr_hist commit_us;
+    /* daemon_announce.c: where others reach this member, and its way to the leader */
+    char advertise[LDR_ADDRESS_MAX + 1], advertise_notices[LDR_ADDRESS_MAX + 1];
+    struct ldr_control *to_leader;
+    struct ldr_control_peers *leader_peers;
+    struct ldr_call announce_call;
+    uint64_t announce_after_us;
+    bool announcing;
+    void (*announced)(void *owner); /* the daemon ends, and waits for that call */
+    void *announced_owner;
 };
 struct ldr_server ldr_daemon_server(struct ldr_daemon *d); /* daemon_serve.c */
 void ldr_daemon_duty(struct ldr_timer *t);                 /* daemon_duty.c: what the leader does by itself */
@@ -47,6 +56,16 @@ void ldr_daemon_role(void *ctx, bool leading);
 void ldr_daemon_applied(void *ctx, const struct ldr_state_result *r);
 int ldr_daemon_status(struct ldr_daemon *d, bool detail, struct ldr_buf *out);
 void ldr_daemon_http(void *ctx, const char *path, struct ldr_http_answer *a); /* daemon_http.c */
+/* ---- daemon_announce.c ---- */
+int ldr_daemon_publish(struct ldr_daemon *d, struct ldr_err *err); /* opens what notices are published on */
+void ldr_daemon_addresses(struct ldr_daemon *d);                   /* once it listens */
+/* The leader's control address; false and "": nobody leads, or it has not said yet. */
+bool ldr_daemon_leader_hint(const struct ldr_daemon *d, char out[LDR_ADDRESS_MAX + 1]);
+/* Something is to be proposed about where members are. A follower asks the leader instead: false. */
+bool ldr_daemon_announce(struct ldr_daemon *d, struct ldr_map_command *out);
+int ldr_daemon_coordinators(struct ldr_daemon *d, struct ldr_arena *a, struct ldr_coordinators_rep *out);
+void ldr_daemon_announce_close(struct ldr_daemon *d, void (*closed)(void *owner), void *owner);
+void ldr_daemon_announce_free(struct ldr_daemon *d); /* after closed() */
 static inline uint64_t ldr_daemon_mono_us(const struct ldr_daemon *d)
 {
     return d->clock.mono_ns(d->clock.ctx) / 1000;

@@ -15,8 +15,12 @@ static size_t table(struct ldr_daemon_config *c, struct ldr_option out[24])
         {"dir", LDR_OPTION_TEXT, &c->dir, "DIR", "where its log is kept"},
         {"listen", LDR_OPTION_TEXT, &c->listen, "HOST:PORT",
          "for clients and nodes (default 127.0.0.1:7410)"},
+        {"advertise", LDR_OPTION_TEXT, &c->advertise, "HOST:PORT",
+         "where clients, nodes and other members reach it (default: --listen; when that is every interface, "
+         "the host of "
+         "--raft)"},
         {"notices", LDR_OPTION_TEXT, &c->notices, "HOST:PORT",
-         "publish notices of changes there (default: none)"},
+         "publish notices of changes there, or none (default: any free port of the host of --listen)"},
         {"raft", LDR_OPTION_TEXT, &c->raft, "HOST:PORT", "how the other members reach this one"},
         {"raft-listen", LDR_OPTION_TEXT, &c->raft_listen, "IP:PORT",
          "where it listens for them (default: --raft)"},
@@ -92,7 +96,8 @@ static int check(struct ldr_daemon_config *c, struct ldr_err *err)
         const char *name, *value;
         bool needed;
     } addresses[] = {{"listen", c->listen, true},
-                     {"notices", c->notices, false},
+                     {"advertise", c->advertise, false},
+                     {"notices", c->notices && strcmp(c->notices, "none") == 0 ? NULL : c->notices, false},
                      {"raft", c->raft, true},
                      {"raft-listen", c->raft_listen, false},
                      {"http", c->http, false}};

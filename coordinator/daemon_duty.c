@@ -56,6 +56,9 @@ void ldr_daemon_duty(struct ldr_timer *t)
         ldr_logf(&d->lines.log, LDR_LOG_ERROR, "stopping: the log cannot be written");
         abort(); /* a supervisor starts it again; going on would be a lie */
     }
+    struct ldr_map_command told;
+    if (d->proposals == 0 && ldr_daemon_announce(d, &told))
+        propose(d, &told);
     if (ldr_consensus_leading(d->consensus) && d->proposals == 0) {
         struct ldr_map_command due[AT_ONCE];
         uint32_t n = 0;

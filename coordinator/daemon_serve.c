@@ -11,23 +11,6 @@ struct serving {
     uint64_t have_map, have_defs, began_us;
 };
 
-/* Where the leader serves clients, as far as that can be told: on its host, at the port that we serve them
- * on. Members on one host have different ports, so nothing is told there. "" = unknown. */
-static void leader_hint(const struct ldr_daemon *d, char out[LDR_ADDRESS_MAX + 1])
-{
-    uint64_t id;
-    const char *leader, *ours = d->config->raft, *port = strrchr(d->config->listen, ':');
-    out[0] = '\0';
-    ldr_consensus_leader(d->consensus, &id, &leader);
-    const char *end = leader ? strrchr(leader, ':') : NULL, *own = strrchr(ours, ':');
-    size_t n = end ? (size_t)(end - leader) : 0;
-    if (n == 0 || !own || !port || ((size_t)(own - ours) == n && strncmp(leader, ours, n) == 0) ||
-        n + strlen(port) > LDR_ADDRESS_MAX)
-        return;
-    memcpy(out, leader, n);
-    memcpy(out + n, port, strlen(port) + 1);
-}
-
 static void refuse(struct ldr_daemon *d, struct ldr_reply *r, int code, bool in_doubt, const char *text)
 {
     struct ldr_err err;
@@ -37,7 +20,7 @@ static void refuse(struct ldr_daemon *d, struct ldr_reply *r, int code, bool in_
     ldr_buf_init(&b, NULL, 0);
     char leader[LDR_ADDRESS_MAX + 1] = "";
     if (code == LDR_E_NOT_LEADER)
-        leader_hint(d, leader);
+        (void)ldr_daemon_leader_hint(d, leader);
     ldr_msg_error_put(&err, ldr_state_map(ldr_consensus_state(d->consensus))->version, leader, &b);
     d->refused++;
     r->send(r, code, ldr_buf_slice(&b));
@@ -293,6 +276,25 @@ static void serve_member(struct ldr_daemon *d, struct ldr_slice payload, struct 
     ldr_consensus_member(d->consensus, (enum ldr_member_op)q.op, q.id, address, &s->proposal);
 }
 
+static void serve_coordinators(struct ldr_daemon *d, struct ldr_slice payload, struct ldr_arena *a,
+                               struct ldr_reply *r)
+{
+    struct ldr_coordinators_req q;
+    struct ldr_coordinators_rep rep;
+    struct ldr_buf out;
+    int rc = ldr_coordinators_req_decode(payload, a, &q);
+    ldr_buf_init(&out, NULL, 0);
+    if (!rc)
+        rc = ldr_daemon_coordinators(d, a, &rep);
+    if (!rc)
+        rc = ldr_coordinators_rep_encode(&rep, &out);
+    if (rc)
+        refuse(d, r, rc, false, ldr_code_text(rc));
+    else
+        r->send(r, 0, ldr_buf_slice(&out));
+    ldr_buf_close(&out);
+}
+
 static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r)
 {
     struct ldr_daemon *d = ctx;
@@ -313,6 +315,9 @@ static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, s
         break;
     case LDR_MSG_MEMBER:
         serve_member(d, payload, &a, r);
+        break;
+    case LDR_MSG_COORDINATORS:
+        serve_coordinators(d, payload, &a, r);
         break;
     default:
         refuse(d, r, LDR_E_UNSUPPORTED, false, "a coordinator does not serve this");

@@ -20,9 +20,13 @@ static void stop_loop(void *owner)
 {
     ldr_uv_loop_stop(((struct ending *)owner)->d->loop);
 }
+static void close_announcement(void *owner)
+{
+    ldr_daemon_announce_close(((struct ending *)owner)->d, stop_loop, owner);
+}
 static void close_log(void *owner)
 {
-    ldr_consensus_close(((struct ending *)owner)->d->consensus, stop_loop, owner);
+    ldr_consensus_close(((struct ending *)owner)->d->consensus, close_announcement, owner);
 }
 static void close_http(void *owner)
 {
@@ -74,13 +78,16 @@ static int open_all(struct ldr_daemon *d, struct ldr_err *err)
     rc = ldr_consensus_open(&o, &d->consensus, err);
     if (rc)
         return rc;
-    if (c->notices && (rc = ldr_notices_publish_on(c->notices, &d->notices, err)) != 0)
+    if ((rc = ldr_daemon_publish(d, err)) != 0)
         return rc;
     if (c->http && (rc = ldr_http_listen(d->loop, c->http, ldr_daemon_http, d, &d->http, err)) != 0)
         return rc;
     struct ldr_server server = ldr_daemon_server(d);
     struct ldr_control_server_options s = {.listen = c->listen, .loop = d->loop, .server = &server};
-    return ldr_control_server_create(&s, &d->control, err);
+    rc = ldr_control_server_create(&s, &d->control, err);
+    if (!rc)
+        ldr_daemon_addresses(d);
+    return rc;
 }
 
 static int run(const struct ldr_daemon_config *c)
@@ -115,6 +122,7 @@ static int run(const struct ldr_daemon_config *c)
     ldr_uv_loop_run(d.loop);
     if (d.notices)
         ldr_notices_close(d.notices);
+    ldr_daemon_announce_free(&d);
     ldr_leader_destroy(d.leader);
     ldr_uv_loop_destroy(d.loop);
     ldr_logf(&d.lines.log, LDR_LOG_INFO, "stopped");

@@ -82,6 +82,8 @@ static int run(struct ldr_state *s, struct ldr_slice command, struct ldr_state_r
     int rc = ldr_map_command_decode(command, &c, &err);
     if (!rc && c.kind == LDR_CMD_REGISTRY)
         rc = ldr_registry_step(s->registry, c.registry, s->now_us, &s->events, &err);
+    else if (!rc && c.kind == LDR_CMD_COORDINATOR)
+        rc = ldr_state_coordinator_put(s, c.coordinator, c.address, c.notices, &err);
     else if (!rc)
         rc = ldr_state_map_step(&s->map, &c, s->now_us, &out->value, &err);
     if (rc == LDR_E_NOMEM || s->events.err)

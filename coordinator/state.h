@@ -12,6 +12,18 @@ void ldr_state_destroy(struct ldr_state *s);
 const struct ldr_map *ldr_state_map(const struct ldr_state *s);
 const struct ldr_registry *ldr_state_registry(const struct ldr_state *s);
 
+/* Where a coordinator serves clients and publishes notices, as it has said itself. */
+struct ldr_state_coordinator {
+    uint64_t id;                       /* member number */
+    char address[LDR_ADDRESS_MAX + 1]; /* control plane, "host:port" */
+    char notices[LDR_ADDRESS_MAX + 1]; /* "" = none */
+};
+#define LDR_STATE_COORDINATORS_MAX 32
+/* By id. Also such as are no members any more, until the leader has them forgotten. */
+const struct ldr_state_coordinator *ldr_state_coordinators(const struct ldr_state *s, uint32_t *n);
+const struct ldr_state_coordinator *ldr_state_coordinator(const struct ldr_state *s,
+                                                          uint64_t id); /* NULL = unknown */
+
 /* What is replicated: a command (ring/map_command.h) with when, from whom and which of theirs.
  * Bytes: u16 format version, i64 now, u64 client, u64 seq, u32 length and command, u32 check of all before.
  */

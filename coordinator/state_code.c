@@ -2,12 +2,14 @@
  * head: 8 bytes magic, u32 format, u64 length of the body, u64 hash of the body
  * body: i64 now, u64 steps, u32 length and registry snapshot, u32 length and map, u32 count of sessions,
  * each: u64 client, seq, used, i32 code, u64 map version, defs version, value, u32 length and message, u32
- * length and events */
+ * length and events; since format 2: u32 count of coordinators, each: u64 id, address, notices (u32 length
+ * and text) */
 #include "coordinator/state_parts.h"
 
-#define STATE_FORMAT  1
-#define HEAD          28
-#define SESSION_BYTES 60
+#define STATE_FORMAT      2
+#define HEAD              28
+#define SESSION_BYTES     60
+#define COORDINATOR_BYTES 16
 static const char magic[8] = {'L', 'D', 'R', 'C', 'O', 'O', 'R', 'D'};
 
 /* Encodes a part and puts its length before it. */
@@ -39,6 +41,16 @@ static void put_sessions(struct ldr_buf *out, const struct ldr_state *s)
     }
 }
 
+static void put_coordinators(struct ldr_buf *out, const struct ldr_state *s)
+{
+    ldr_buf_u32(out, s->ncoordinators);
+    for (uint32_t i = 0; i < s->ncoordinators; i++) {
+        ldr_buf_u64(out, s->coordinators[i].id);
+        ldr_buf_bytes(out, ldr_slice_str(s->coordinators[i].address));
+        ldr_buf_bytes(out, ldr_slice_str(s->coordinators[i].notices));
+    }
+}
+
 int ldr_state_snapshot(const struct ldr_state *s, struct ldr_buf *out)
 {
     size_t start = out->n;
@@ -51,6 +63,7 @@ int ldr_state_snapshot(const struct ldr_state *s, struct ldr_buf *out)
     put_part(out, s, false);
     put_part(out, s, true);
     put_sessions(out, s);
+    put_coordinators(out, s);
     if (out->err)
         return out->err;
     uint8_t *head = out->p + start;
@@ -98,7 +111,24 @@ static int get_session(struct ldr_state *s, struct ldr_cursor *c)
     return rc;
 }
 
-static int get_body(struct ldr_state *s, struct ldr_cursor *c)
+static int get_coordinators(struct ldr_state *s, struct ldr_cursor *c)
+{
+    uint32_t n = ldr_cursor_count(c, COORDINATOR_BYTES);
+    uint64_t last = 0;
+    for (uint32_t i = 0; !c->err && i < n; i++) {
+        uint64_t id = ldr_cursor_u64(c);
+        struct ldr_slice address = ldr_cursor_bytes(c, LDR_ADDRESS_MAX),
+                         notices = ldr_cursor_bytes(c, LDR_ADDRESS_MAX);
+        if (c->err || id <= last || !ldr_address_valid(address) ||
+            (notices.n && !ldr_address_valid(notices)) ||
+            ldr_state_coordinator_put(s, id, address, notices, NULL))
+            return LDR_E_CORRUPT;
+        last = id;
+    }
+    return c->err;
+}
+
+static int get_body(struct ldr_state *s, struct ldr_cursor *c, uint32_t format)
 {
     s->now_us = (int64_t)ldr_cursor_u64(c);
     s->steps = ldr_cursor_u64(c);
@@ -117,6 +147,8 @@ static int get_body(struct ldr_state *s, struct ldr_cursor *c)
     rc = ldr_map_decode(&s->map, s->heap, map);
     for (uint32_t i = 0; !rc && i < n; i++)
         rc = get_session(s, c);
+    if (!rc && format >= 2)
+        rc = get_coordinators(s, c);
     return rc ? rc : ldr_cursor_end(c);
 }
 
@@ -136,7 +168,7 @@ int ldr_state_restore(const struct ldr_heap *heap, struct ldr_slice snapshot, st
     int rc = ldr_state_create(heap, &s);
     if (rc)
         return rc;
-    rc = get_body(s, &c);
+    rc = get_body(s, &c, format);
     if (rc) {
         ldr_state_destroy(s);
         return rc;

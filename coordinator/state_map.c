@@ -400,6 +400,7 @@ static int dispatch(struct change *x)
         x->m.rebalance = x->c->on;
         return 0;
     case LDR_CMD_REGISTRY:
+    case LDR_CMD_COORDINATOR:
         break;
     }
     LDR_ASSERT(!"a kind that decoding lets through");

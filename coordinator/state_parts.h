@@ -20,13 +20,19 @@ struct ldr_state {
     uint64_t steps;               /* commands of sessions so far: the order of use */
     struct ldr_session *sessions; /* sorted by client */
     uint32_t nsessions, cap;
+    struct ldr_state_coordinator coordinators[LDR_STATE_COORDINATORS_MAX]; /* sorted by id */
+    uint32_t ncoordinators;
     struct ldr_buf events; /* of the step that just ran */
 };
 
-/* Runs a command of any kind but REGISTRY on the map: all or nothing. 0, the command's refusal with err, or
- * LDR_E_NOMEM. */
+/* Runs a command of any kind but REGISTRY and COORDINATOR on the map: all or nothing. 0, the command's
+ * refusal with err, or LDR_E_NOMEM. */
 int ldr_state_map_step(struct ldr_map *map, const struct ldr_map_command *c, int64_t now_us, uint64_t *value,
                        struct ldr_err *err);
+
+/* LDR_E_TOO_BIG: there are too many. */
+int ldr_state_coordinator_put(struct ldr_state *s, uint64_t id, struct ldr_slice address,
+                              struct ldr_slice notices, struct ldr_err *err);
 
 /* NULL when it has none. */
 struct ldr_session *ldr_state_session(struct ldr_state *s, uint64_t client);

@@ -16,7 +16,7 @@ static size_t table(struct ldr_node_config *c, struct ldr_option out[32])
         {"coordinators", LDR_OPTION_TEXT, &c->coordinators, "LIST",
          "host:port,... of the coordinators (--listen there)"},
         {"notices", LDR_OPTION_TEXT, &c->notices, "LIST",
-         "host:port,... of their notices (default: none, it asks)"},
+         "host:port,... of notices besides those that coordinators name (default: none)"},
         {"cluster", LDR_OPTION_TEXT, &c->cluster, "NAME",
          "the cluster it must belong to (default: the one it finds)"},
         {"listen", LDR_OPTION_TEXT, &c->listen, "HOST:PORT",

@@ -122,6 +122,10 @@ static void hello(void *ctx, struct ldr_hello_rep *rep)
     rep->map_version = s.map_version;
     rep->defs = s.defs_version;
 }
+static void publisher_found(void *ctx, const char *address)
+{
+    (void)ldr_notices_learn(((struct ldr_node_daemon *)ctx)->notices, address); /* without it the node asks */
+}
 static void noticed(void *ctx, uint64_t map_version, uint64_t defs_version)
 {
     ldr_node_hint(((struct ldr_node_daemon *)ctx)->node, map_version, defs_version);
@@ -221,8 +225,10 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
     rc = ldr_data_server_create(&s, &d->server, err);
     if (rc == 0 && c->http)
         rc = ldr_http_listen(d->loop, c->http, ldr_node_http, d, &d->http, err);
-    if (rc == 0 && c->nnotices)
+    if (rc == 0)
         rc = ldr_notices_subscribe(c->notice_addresses, c->nnotices, d->loop, noticed, d, &d->notices, err);
+    if (rc == 0)
+        ldr_control_find(d->control, publisher_found, d);
     return rc;
 }
 
@@ -263,10 +269,9 @@ static int run(const struct ldr_node_config *c)
     ldr_node_start(d.node, started, &d);
     ldr_uv_loop_run(d.loop);
     d.seam->timer_stop(d.seam->ctx, &d.late);
-    if (d.notices)
-        ldr_notices_close(d.notices);
     ldr_node_destroy(d.node);
     ldr_control_peers_destroy(d.control_peers);
+    ldr_notices_close(d.notices); /* calls to coordinators may have told it of publishers until now */
     ldr_control_destroy(d.control);
     ldr_vault_shard_destroy(d.vault);
     ldr_pool_destroy(d.pool);

@@ -51,6 +51,11 @@ static void put(const struct ldr_map_command *c, struct ldr_buf *out)
     case LDR_CMD_REBALANCE:
         ldr_buf_u8(out, c->on);
         break;
+    case LDR_CMD_COORDINATOR:
+        ldr_buf_u64(out, c->coordinator);
+        ldr_buf_bytes(out, c->address);
+        ldr_buf_bytes(out, c->notices);
+        break;
     }
 }
 
@@ -117,6 +122,11 @@ static void get(struct ldr_cursor *in, struct ldr_map_command *c)
             in->err = LDR_E_CORRUPT;
         break;
     }
+    case LDR_CMD_COORDINATOR:
+        c->coordinator = ldr_cursor_u64(in);
+        c->address = ldr_cursor_bytes(in, LDR_ADDRESS_MAX);
+        c->notices = ldr_cursor_bytes(in, LDR_ADDRESS_MAX);
+        break;
     default:
         in->err = LDR_E_CORRUPT;
     }
@@ -165,6 +175,16 @@ static int check(struct ldr_map_command *c, struct ldr_err *err)
         if ((!c->weight && c->kind != LDR_CMD_NODE_JOIN) || c->weight > LDR_WEIGHT_MAX)
             return ldr_fail(err, LDR_E_INVALID, "a weight of %u, expected 1 to %d", c->weight,
                             LDR_WEIGHT_MAX);
+    if (c->kind == LDR_CMD_COORDINATOR) {
+        if (!c->coordinator)
+            return ldr_fail(err, LDR_E_INVALID, "the coordinator has no number");
+        if ((c->address.n && !ldr_address_valid(c->address)) ||
+            (c->notices.n && !ldr_address_valid(c->notices)))
+            return ldr_fail(err, LDR_E_INVALID,
+                            "the coordinator's address is '%.*s', its notices '%.*s', expected host:port",
+                            (int)c->address.n, (const char *)c->address.p, (int)c->notices.n,
+                            (const char *)c->notices.p);
+    }
     if (c->kind == LDR_CMD_NODE_STATE && (!c->node_state || c->node_state > LDR_NODE_UP))
         return ldr_fail(err, LDR_E_INVALID, "%u is no state of a node", c->node_state);
     return 0;

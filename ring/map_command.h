@@ -18,7 +18,10 @@ enum ldr_map_command_kind {
     LDR_CMD_MOVE_ABORT,   /* move (of kind REPLICA) */
     LDR_CMD_SPLIT,        /* shard, at: first hash of the new shard (0 = the middle). result: its id */
     LDR_CMD_MERGE,        /* shard takes over other, its neighbour. result: move id */
-    LDR_CMD_REBALANCE     /* on: asked for, or done with */
+    LDR_CMD_REBALANCE,    /* on: asked for, or done with */
+    /* coordinator (its member number), address: where it serves clients ("" = forget it), notices ("" =
+     * none). Not of the map: its version stays */
+    LDR_CMD_COORDINATOR
 };
 /* What NODE_STATE asks for: a state of ldr_node_state, or this: DOWN no more, whatever it was before. ACTIVE
  * ends draining, too. */
@@ -27,9 +30,9 @@ enum ldr_map_command_kind {
 struct ldr_map_command { /* fields that a kind does not name are 0 */
     enum ldr_map_command_kind kind;
     struct ldr_slice registry;
-    struct ldr_slice cluster, address, zone;
+    struct ldr_slice cluster, address, zone, notices;
     uint32_t shards, replicas, write_quorum, wait_nodes; /* wait_nodes 0 = replicas */
-    uint64_t incarnation;
+    uint64_t incarnation, coordinator;
     uint32_t node, weight; /* weight 0 in NODE_JOIN: as it is, 100 for a new node */
     uint8_t node_state;
     uint32_t shard, other, from, to;

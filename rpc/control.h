@@ -30,6 +30,12 @@ int ldr_control_create(const char *const *addresses, size_t n, struct ldr_contro
 void ldr_control_destroy(struct ldr_control *c); /* no call is running any more */
 /* One more coordinator to try; a known one is fine. LDR_E_TOO_BIG: there are LDR_CONTROL_ADDRESSES_MAX. */
 int ldr_control_learn(struct ldr_control *c, const char *address);
+/* From now on this client finds the other coordinators by itself: after a call that went well, at most every
+ * ten seconds, it asks whoever answered where they all are. notices (may be NULL) is told where they publish
+ * changes; on the thread of that call. Before the first call. */
+void ldr_control_find(struct ldr_control *c, void (*notices)(void *ctx, const char *address), void *ctx);
+/* How many coordinators are known. */
+size_t ldr_control_known(struct ldr_control *c);
 /* Tries one coordinator after the other, the last good one first, and follows their word on who leads, until
  * one answers or the time is over. A request whose fate is unknown is sent again, except MEMBER: all others
  * may run twice (COMMAND is recognized by its client and seq). 0 and the answer appended, or LDR_E_*;
@@ -54,5 +60,8 @@ void ldr_notices_publish(struct ldr_notices *n, uint64_t map_version, uint64_t d
 int ldr_notices_subscribe(const char *const *addresses, size_t n, struct ldr_uv_loop *loop,
                           void (*changed)(void *ctx, uint64_t map_version, uint64_t defs_version), void *ctx,
                           struct ldr_notices **out, struct ldr_err *err);
+/* One more publisher to listen to; a known one is fine. Of many the one learned first is given up. Any
+ * thread. */
+int ldr_notices_learn(struct ldr_notices *n, const char *address);
 void ldr_notices_close(struct ldr_notices *n); /* a subscriber's: on its loop; nothing is called any more */
 #endif

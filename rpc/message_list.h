@@ -21,6 +21,7 @@
     X(lag, F(u32, node) F(u64, facts) F(u64, age_us))                                                  \
     X(replica, F(u32, shard) F(u64, epoch) F(u8, state) F(u64, facts) F(u64, bytes) F(u64, seq)        \
                    F(u64, incarnation) F(u64, moved_bytes) F(u64, move_bytes_total) LIST(lag, lags))   \
+    X(coordinator, F(u64, id) F(u8, leads) F(text, control) F(text, notices))                          \
     X(line, F(text, text))                                                                             \
     /* payload of every failed answer. leader: control address to ask instead, "" = not known */       \
     X(error, F(i32, code) F(u8, in_doubt) F(u64, map_version) F(text, message) F(text, leader))
@@ -105,5 +106,8 @@
     /* one JSON document about the cluster, for people's tools */                                            \
     X(STATUS, status, 67, F(u8, detail), F(bytes, json))                                                     \
     /* op: 1 add, 2 remove, 3 transfer leadership */                                                         \
-    X(MEMBER, member, 68, F(u8, op) F(u64, id) F(text, address), F(u8, ok))
+    X(MEMBER, member, 68, F(u8, op) F(u64, id) F(text, address), F(u8, ok))                                  \
+    /* where the coordinators serve clients and publish notices ("" = not known); anybody answers. proto:    \
+     * the asker's LDR_PROTO */                                                                              \
+    X(COORDINATORS, coordinators, 69, F(u16, proto), LIST(coordinator, coordinators))
 #endif

@@ -3,12 +3,15 @@
  * nothing is cancelled halfway. nng sends nothing twice by itself: its resending is off. */
 #include <stdio.h>
 
+#include "rpc/data.h"
 #include "rpc/nng_common.h"
 
 #define NEVER_RESEND   NNG_DURATION_INFINITE
 #define REACH_MS       300  /* for a connection, when there are others to try */
 #define ANSWER_MS      2500 /* for an answer, when there are others to try */
 #define ROUND_PAUSE_MS 50   /* between rounds in which nobody could help */
+#define FIND_EVERY_MS  10000
+#define FIND_MS        500
 
 struct coordinator {
     nng_socket socket;
@@ -19,6 +22,10 @@ struct ldr_control {
     nng_mtx *mutex;
     size_t n, preferred; /* under the mutex; coordinators are only added */
     uint64_t next_id;
+    bool finding;     /* set before the first call */
+    nng_time find_at; /* under the mutex */
+    void (*notices)(void *ctx, const char *address);
+    void *notices_ctx;
     struct coordinator coordinators[LDR_CONTROL_ADDRESSES_MAX];
 };
 
@@ -230,6 +237,71 @@ static int fail_silent(struct ldr_control *c, const struct attempt *t, const cha
     return code;
 }
 
+/* ---- Finding the others. ---- */
+void ldr_control_find(struct ldr_control *c, void (*notices)(void *ctx, const char *address), void *ctx)
+{
+    c->finding = true;
+    c->notices = notices;
+    c->notices_ctx = ctx;
+}
+
+size_t ldr_control_known(struct ldr_control *c)
+{
+    nng_mtx_lock(c->mutex);
+    size_t n = c->n;
+    nng_mtx_unlock(c->mutex);
+    return n;
+}
+
+static const char *text_of(struct ldr_slice s, char out[256])
+{
+    if (s.n == 0 || s.n >= 256 || memchr(s.p, 0, s.n))
+        return NULL;
+    memcpy(out, s.p, s.n);
+    out[s.n] = 0;
+    return out;
+}
+
+/* Asks the one that just answered. What goes wrong here is found out by the calls that need it. */
+static void find_others(struct ldr_control *c, size_t at)
+{
+    nng_time now = nng_clock();
+    nng_mtx_lock(c->mutex);
+    bool due = now >= c->find_at;
+    if (due)
+        c->find_at = now + FIND_EVERY_MS;
+    uint64_t id = ++c->next_id;
+    nng_mtx_unlock(c->mutex);
+    if (!due)
+        return;
+    struct ldr_coordinators_req q = {.proto = LDR_PROTO};
+    struct ldr_coordinators_rep rep;
+    struct ldr_arena a;
+    struct ldr_buf out;
+    struct attempt t = {0};
+    char text[256];
+    ldr_arena_init(&a, NULL, 0);
+    ldr_buf_init(&out, NULL, 0);
+    if (ldr_coordinators_req_encode(&q, &out) == 0) {
+        struct ldr_frame f = {LDR_MSG_COORDINATORS, 0, id, FIND_MS, ldr_buf_slice(&out)};
+        attempt(&t, c->coordinators[at].socket, &f, FIND_MS, FIND_MS);
+    }
+    if (t.answer && t.code == 0 && ldr_coordinators_rep_decode(t.payload, &a, &rep) == 0)
+        for (uint32_t i = 0; i < rep.n_coordinators; i++) {
+            const struct ldr_msg_coordinator *k = &rep.coordinators[i];
+            const char *address = text_of(k->control, text);
+            if (address)
+                (void)ldr_control_learn(c, address); /* one too many, or no address: not this one */
+            address = text_of(k->notices, text);
+            if (address && c->notices)
+                c->notices(c->notices_ctx, address);
+        }
+    if (t.answer)
+        nng_msg_free(t.answer);
+    ldr_buf_close(&out);
+    ldr_arena_close(&a);
+}
+
 int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_slice payload,
                      uint32_t timeout_ms, struct ldr_buf *answer, struct ldr_err *err)
 {
@@ -270,6 +342,8 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
         nng_mtx_lock(c->mutex);
         c->preferred = at;
         nng_mtx_unlock(c->mutex);
+        if (c->finding)
+            find_others(c, at);
     } else {
         ldr_msg_error_fill(rc, t.code ? t.payload : ldr_slice(NULL, 0), err);
         if (err)

@@ -17,6 +17,11 @@ struct ldr_notices {
     void (*changed)(void *ctx, uint64_t map_version, uint64_t defs_version);
     void *ctx;
     struct ldr_job job;
+    struct publisher { /* whom a subscriber listens to; under the mutex */
+        nng_dialer dialer;
+        char address[256];
+    } publishers[LDR_CONTROL_ADDRESSES_MAX];
+    size_t npublishers;
 };
 
 int ldr_notices_publish_on(const char *listen, struct ldr_notices **out, struct ldr_err *err)
@@ -95,6 +100,36 @@ static void heard(void *arg)
     nng_recv_aio(n->socket, n->aio);
 }
 
+static int publisher_add(struct ldr_notices *n, const char *address)
+{
+    struct publisher *all = n->publishers;
+    char url[512];
+    if (control_url(address, url, sizeof url) || strlen(address) >= sizeof all->address)
+        return NNG_EADDRINVAL;
+    for (size_t i = 0; i < n->npublishers; i++)
+        if (strcmp(all[i].address, address) == 0)
+            return 0;
+    if (n->npublishers == LDR_CONTROL_ADDRESSES_MAX) {
+        nng_dialer_close(all[0].dialer);
+        memmove(&all[0], &all[1], --n->npublishers * sizeof *all);
+    }
+    struct publisher *p = &all[n->npublishers];
+    int rc = nng_dial(n->socket, url, &p->dialer, NNG_FLAG_NONBLOCK);
+    if (rc == 0) {
+        memcpy(p->address, address, strlen(address) + 1);
+        n->npublishers++;
+    }
+    return rc;
+}
+
+int ldr_notices_learn(struct ldr_notices *n, const char *address)
+{
+    nng_mtx_lock(n->mutex);
+    int rc = n->closing ? 0 : publisher_add(n, address);
+    nng_mtx_unlock(n->mutex);
+    return control_code(rc);
+}
+
 int ldr_notices_subscribe(const char *const *addresses, size_t count, struct ldr_uv_loop *loop,
                           void (*changed)(void *ctx, uint64_t map_version, uint64_t defs_version), void *ctx,
                           struct ldr_notices **out, struct ldr_err *err)
@@ -118,11 +153,8 @@ int ldr_notices_subscribe(const char *const *addresses, size_t count, struct ldr
         rc = nng_socket_set_ms(n->socket, NNG_OPT_RECONNMINT, 100);
     if (rc == 0)
         rc = nng_socket_set_ms(n->socket, NNG_OPT_RECONNMAXT, 1000);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        char url[512];
-        rc = control_url(addresses[i], url, sizeof url) ? NNG_EADDRINVAL
-                                                        : nng_dial(n->socket, url, NULL, NNG_FLAG_NONBLOCK);
-    }
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = publisher_add(n, addresses[i]);
     if (rc == 0)
         rc = nng_aio_alloc(&n->aio, heard, n);
     if (rc)

@@ -115,6 +115,46 @@ static void bytes_that_are_no_command(void **state)
     ldr_state_destroy(s);
 }
 
+static void coordinators_say_where_they_are(void **state)
+{
+    (void)state;
+    struct ldr_state *s = cluster(3, 1), *copy;
+    struct ldr_buf b;
+    uint32_t n;
+    uint64_t version = ldr_state_map(s)->version;
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 7, .address = TEXT("h:7")));
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 3, .address = TEXT("h:3"), .notices = TEXT("h:33")));
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 7, .address = TEXT("[::1]:8")));
+    assert_int_equal(ldr_state_map(s)->version, version);
+    const struct ldr_state_coordinator *all = ldr_state_coordinators(s, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(all[0].id, 3);
+    assert_string_equal(all[0].notices, "h:33");
+    assert_string_equal(ldr_state_coordinator(s, 7)->address, "[::1]:8");
+    assert_null(ldr_state_coordinator(s, 4));
+    step_fails(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 4, .address = TEXT("nowhere")), LDR_E_INVALID,
+               "nowhere");
+    step_fails(s, CMD(LDR_CMD_COORDINATOR, .address = TEXT("h:1")), LDR_E_INVALID, "no number");
+
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_state_snapshot(s, &b), 0);
+    assert_int_equal(ldr_state_restore(NULL, ldr_buf_slice(&b), &copy), 0);
+    assert_int_equal(hash_of(copy), hash_of(s));
+    assert_string_equal(ldr_state_coordinator(copy, 3)->address, "h:3");
+    ldr_state_destroy(copy);
+    ldr_buf_close(&b);
+
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 3)); /* forgotten */
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 3));
+    assert_null(ldr_state_coordinator(s, 3));
+    for (uint64_t i = 100; i < 99 + LDR_STATE_COORDINATORS_MAX; i++)
+        step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = i, .address = TEXT("h:1")));
+    step_fails(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 99, .address = TEXT("h:1")), LDR_E_TOO_BIG,
+               "coordinators");
+    step_ok(s, CMD(LDR_CMD_COORDINATOR, .coordinator = 100, .address = TEXT("h:2")));
+    ldr_state_destroy(s);
+}
+
 static struct ldr_map_command any_command(uint64_t *seed, const struct ldr_map *m, char *address, size_t size)
 {
     struct ldr_map_command c = {.kind = (enum ldr_map_command_kind)(LDR_CMD_INIT + next(seed) % 10)};
@@ -206,8 +246,9 @@ static void broken_snapshots_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_command_runs_once),      cmocka_unit_test(sessions_have_a_maximum),
-        cmocka_unit_test(definitions_go_through),   cmocka_unit_test(bytes_that_are_no_command),
-        cmocka_unit_test(same_commands_same_state), cmocka_unit_test(broken_snapshots_are_refused)};
+        cmocka_unit_test(a_command_runs_once),         cmocka_unit_test(sessions_have_a_maximum),
+        cmocka_unit_test(definitions_go_through),      cmocka_unit_test(coordinators_say_where_they_are),
+        cmocka_unit_test(bytes_that_are_no_command),   cmocka_unit_test(same_commands_same_state),
+        cmocka_unit_test(broken_snapshots_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ struct ckit {
     struct ldr_uv_loop *loop;
     struct ldr_control_server *server;
     struct ldr_server handler;
-    char address[64], leader[64];
+    char address[64], leader[64], others[2][64]; /* others: what COORDINATORS answers, with notices */
     int port;
     struct ldr_reply *held[64];
     atomic_int n_held;
@@ -48,6 +48,12 @@ static void ckit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice paylo
         LDR_ASSERT(ldr_stamp_req_decode(payload, NULL, &q) == 0);
         struct ldr_stamp_rep rep = {q.at_least_us + 1};
         LDR_ASSERT(ldr_stamp_rep_encode(&rep, &b) == 0);
+        r->send(r, 0, ldr_buf_slice(&b));
+    } else if (type == LDR_MSG_COORDINATORS && k->others[0][0]) {
+        struct ldr_msg_coordinator c[2] = {{1, 1, ldr_slice_str(k->others[0]), ldr_slice_str(k->others[1])},
+                                           {2, 0, ldr_slice_str("nowhere"), ldr_slice_str("")}};
+        struct ldr_coordinators_rep rep = {c, 2};
+        LDR_ASSERT(ldr_coordinators_rep_encode(&rep, &b) == 0);
         r->send(r, 0, ldr_buf_slice(&b));
     } else if (type == LDR_MSG_COMMAND) {
         r->send(r, 0, payload);

@@ -110,6 +110,36 @@ static void the_leader_is_followed(void **state)
     assert_int_equal(atomic_load(&a.served), 2);
 }
 
+static int publishers;
+static void publisher_found(void *ctx, const char *address)
+{
+    assert_ptr_equal(ctx, &publishers);
+    assert_string_equal(address, "127.0.0.1:9");
+    publishers++;
+}
+
+/* One is named, the others are found, and so the loss of the named one does no harm. */
+static void the_others_are_found(void **state)
+{
+    const char *one[] = {a.address};
+    (void)state;
+    publishers = 0;
+    snprintf(a.others[0], sizeof a.others[0], "%s", b.address);
+    snprintf(a.others[1], sizeof a.others[1], "127.0.0.1:9");
+    open_control(one, 1);
+    ldr_control_find(control, publisher_found, &publishers);
+    works();
+    assert_int_equal(ldr_control_known(control), 2);
+    assert_int_equal(publishers, 1);
+    for (int i = 0; i < 10; i++)
+        works();
+    assert_int_equal(atomic_load(&a.served), 12); /* it is not asked every time */
+    ckit_close(&a);
+    works();
+    assert_true(atomic_load(&b.served) > 0);
+    ckit_open(&a, 0); /* for the teardown */
+}
+
 static void two_that_name_each_other_end_by_time(void **state)
 {
     const char *two[] = {a.address, b.address};
@@ -304,8 +334,11 @@ static void notices_arrive(void **state)
     assert_int_equal(ldr_uv_loop_create(&loop), 0);
     assert_int_equal(ldr_notices_publish_on("127.0.0.1:0", &publisher, &err), 0);
     snprintf(address, sizeof address, "127.0.0.1:%d", ldr_notices_port(publisher));
-    const char *two[] = {"127.0.0.1:1", address};
-    assert_int_equal(ldr_notices_subscribe(two, 2, loop, changed, NULL, &subscriber, &err), 0);
+    const char *one[] = {"127.0.0.1:1"};
+    assert_int_equal(ldr_notices_subscribe(one, 1, loop, changed, NULL, &subscriber, &err), 0);
+    assert_int_equal(ldr_notices_learn(subscriber, address), 0);
+    assert_int_equal(ldr_notices_learn(subscriber, address), 0);
+    assert_int_equal(ldr_notices_learn(subscriber, "nowhere"), LDR_E_INVALID);
     const struct ldr_loop *seam = ldr_uv_loop_seam(loop);
     seam->timer_start(seam->ctx, &t, 0);
     ldr_uv_loop_run(loop);
@@ -325,6 +358,7 @@ int main(void)
         T(long_payloads_arrive_whole),
         T(the_next_is_asked_when_one_is_gone),
         T(the_leader_is_followed),
+        T(the_others_are_found),
         T(two_that_name_each_other_end_by_time),
         T(nobody_there),
         T(silence_is_a_timeout_in_doubt),
