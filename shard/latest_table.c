@@ -1,51 +1,41 @@
-/* Open addressing with linear probing and backward-shift deletion, one table a stripe; CLOCK decides who
- * leaves. The slots of all stripes lie in one reserved mapping that never moves, so that prefetching may look
- * at them without a lock; a stripe uses the front of its part and doubles it by need. */
+/* Open addressing with linear probing and backward-shift deletion, one table a stripe. A slot is one word:
+ * some bits of the hash and the place of the row, so that a probe reads a row only where it most likely finds
+ * it. The slots of all stripes lie in one reserved mapping that never moves, so that prefetching may look at
+ * them without a lock; a stripe uses the front of its part and doubles it by need. Where rows lie and who
+ * leaves is the matter of latest_rows.h. */
 #include "shard/latest_table.h"
 
-#include <malloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define STRIPES     128
-#define SLOTS_FIRST 16
-#define ROW_LEAST   128 /* bytes that the smallest row takes, roughly: sizes the reservation */
+#include "shard/latest_rows.h"
 
-struct row {
-    uint64_t mixed;
-    int64_t event_us, created_us;
-    uint32_t view, row_n;
-    uint16_t key_n;
-    bool stamped;
-    bool used;       /* since the clock's hand last passed */
-    uint8_t bytes[]; /* key, row */
-};
-_Static_assert(LDR_KEY_MAX <= UINT16_MAX, "key_n holds every key length");
-
-struct slot {
-    _Atomic uint64_t mixed;
-    _Atomic(struct row *) row; /* NULL = free */
-};
+#define STRIPES      128
+#define SLOTS_FIRST  16
+#define PROBES_AHEAD 8 /* slots that a prefetch looks at */
 
 struct stripe {
     pthread_mutex_t mutex;
-    struct slot *slots;
-    _Atomic uint32_t mask; /* slots in use, minus one */
-    uint32_t rows, hand;
-    size_t bytes, budget;
+    _Atomic uint64_t *slots; /* 0 = free */
+    _Atomic uint32_t mask;   /* slots in use, minus one */
+    uint32_t rows;
+    struct ldr_rows_log log;
     uint64_t version; /* rises with everything a writer does here */
     uint64_t hits, misses;
 } __attribute__((aligned(64)));
 
 struct ldr_latest_table {
     struct stripe stripes[STRIPES];
+    struct ldr_rows rows;
     void *map;
     size_t map_n;
     uint32_t slots_max; /* a stripe */
 };
 
+/* The hash, mixed: 7 bits of stripe, then 29 bits of tag; the tag's low bits are the slot a row likes best.
+ */
+#define TAG_BITS (64 - LDR_PLACE_BITS)
 static inline uint64_t mix(uint32_t view, uint64_t hash)
 {
     return (hash ^ view * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93);
@@ -55,26 +45,33 @@ static inline struct stripe *stripe_of(const struct ldr_latest_table *t, uint64_
     return (struct stripe *)&t->stripes[mixed >> 57];
 }
 _Static_assert(STRIPES == 1 << (64 - 57), "the stripe is the top bits of the mixed hash");
-static inline uint32_t home_of(uint64_t mixed, uint32_t mask)
+static inline uint32_t tag_of(uint64_t mixed)
 {
-    return (uint32_t)(mixed >> 24) & mask;
+    return (uint32_t)(mixed >> (57 - TAG_BITS)) & ((1u << TAG_BITS) - 1);
 }
-static inline struct row *slot_row(const struct slot *s)
+static inline uint64_t slot_of(uint32_t tag, uint64_t place)
 {
-    return atomic_load_explicit(&s->row, memory_order_relaxed);
+    return (uint64_t)tag << LDR_PLACE_BITS | place;
 }
-static inline void slot_set(struct slot *s, struct row *r)
+static inline uint32_t slot_tag(uint64_t slot)
 {
-    atomic_store_explicit(&s->mixed, r ? r->mixed : 0, memory_order_relaxed);
-    atomic_store_explicit(&s->row, r, memory_order_relaxed);
+    return (uint32_t)(slot >> LDR_PLACE_BITS);
+}
+static inline uint64_t slot_place(uint64_t slot)
+{
+    return slot & ((UINT64_C(1) << LDR_PLACE_BITS) - 1);
+}
+static inline uint64_t slot_at(const struct stripe *st, uint32_t i)
+{
+    return atomic_load_explicit(&st->slots[i], memory_order_relaxed);
+}
+static inline void slot_set(struct stripe *st, uint32_t i, uint64_t slot)
+{
+    atomic_store_explicit(&st->slots[i], slot, memory_order_relaxed);
 }
 static inline uint32_t mask_of(const struct stripe *st)
 {
     return atomic_load_explicit(&st->mask, memory_order_relaxed);
-}
-static inline size_t row_bytes(const struct row *r)
-{
-    return malloc_usable_size((void *)r) + sizeof(size_t);
 }
 
 int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
@@ -84,22 +81,29 @@ int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
         return LDR_E_NOMEM;
     struct ldr_latest_table *t = memset(mem, 0, sizeof *t);
     size_t budget = budget_bytes / STRIPES;
-    t->slots_max = SLOTS_FIRST;
-    while (t->slots_max < budget / ROW_LEAST * 3 / 2 && t->slots_max < 1u << 30)
+    t->slots_max = SLOTS_FIRST; /* an eighth of the budget: the rest is full first unless rows are tiny */
+    while (t->slots_max * 2 * sizeof(uint64_t) <= budget / 8 && t->slots_max < 1u << TAG_BITS)
         t->slots_max *= 2;
-    t->map_n = STRIPES * (size_t)t->slots_max * sizeof(struct slot);
+    size_t slots_n = t->slots_max * sizeof(uint64_t);
+    struct ldr_rows_log *logs[STRIPES];
+    for (size_t i = 0; i < STRIPES; i++)
+        logs[i] = &t->stripes[i].log;
+    if (ldr_rows_open(&t->rows, logs, STRIPES, budget > slots_n ? budget - slots_n : 0)) {
+        free(t);
+        return LDR_E_NOMEM;
+    }
+    t->map_n = STRIPES * slots_n;
     t->map = mmap(NULL, t->map_n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (t->map == MAP_FAILED) {
+        ldr_rows_close(&t->rows, logs, STRIPES);
         free(t);
         return LDR_E_NOMEM;
     }
     for (size_t i = 0; i < STRIPES; i++) {
         struct stripe *st = &t->stripes[i];
         pthread_mutex_init(&st->mutex, NULL);
-        st->slots = (struct slot *)t->map + i * t->slots_max;
+        st->slots = (_Atomic uint64_t *)t->map + i * t->slots_max;
         atomic_init(&st->mask, SLOTS_FIRST - 1);
-        st->budget = budget;
-        st->bytes = SLOTS_FIRST * sizeof(struct slot);
     }
     *out = t;
     return 0;
@@ -109,129 +113,139 @@ void ldr_latest_destroy(struct ldr_latest_table *t)
 {
     if (!t)
         return;
+    struct ldr_rows_log *logs[STRIPES];
     for (size_t i = 0; i < STRIPES; i++) {
-        struct stripe *st = &t->stripes[i];
-        for (uint32_t k = 0; k <= mask_of(st); k++)
-            free(slot_row(&st->slots[k]));
-        pthread_mutex_destroy(&st->mutex);
+        logs[i] = &t->stripes[i].log;
+        pthread_mutex_destroy(&t->stripes[i].mutex);
     }
+    ldr_rows_close(&t->rows, logs, STRIPES);
     munmap(t->map, t->map_n);
     free(t);
 }
 
 /* Slot of the entity, or UINT32_MAX. */
-static uint32_t find(const struct stripe *st, uint64_t mixed, uint32_t view, struct ldr_slice key)
+static uint32_t find(const struct ldr_latest_table *t, const struct stripe *st, uint64_t mixed, uint32_t view,
+                     struct ldr_slice key)
 {
-    uint32_t mask = mask_of(st);
-    for (uint32_t i = home_of(mixed, mask);; i = (i + 1) & mask) {
-        const struct row *r = slot_row(&st->slots[i]);
-        if (!r)
+    uint32_t mask = mask_of(st), tag = tag_of(mixed);
+    for (uint32_t i = tag & mask;; i = (i + 1) & mask) {
+        uint64_t slot = slot_at(st, i);
+        if (!slot)
             return UINT32_MAX;
-        if (atomic_load_explicit(&st->slots[i].mixed, memory_order_relaxed) == mixed && r->view == view &&
-            r->key_n == key.n && memcmp(r->bytes, key.p, key.n) == 0)
+        if (slot_tag(slot) != tag)
+            continue;
+        const struct ldr_placed *r = ldr_rows_at(&t->rows, slot_place(slot));
+        if (r->view == view && r->key_n == key.n && memcmp(r->bytes, key.p, key.n) == 0)
             return i;
     }
 }
 
 /* Frees slot i and closes the gap, so that every probe still meets no free slot before its row. */
-static void remove_at(struct stripe *st, uint32_t i)
+static void unlink_at(struct stripe *st, uint32_t i)
 {
     uint32_t mask = mask_of(st);
-    struct row *r = slot_row(&st->slots[i]);
-    st->bytes -= row_bytes(r);
     st->rows--;
-    free(r);
     for (uint32_t j = (i + 1) & mask;; j = (j + 1) & mask) {
-        struct row *next = slot_row(&st->slots[j]);
+        uint64_t next = slot_at(st, j);
         if (!next)
             break;
-        uint32_t home = home_of(next->mixed, mask);
+        uint32_t home = slot_tag(next) & mask;
         if (((j - home) & mask) >= ((j - i) & mask)) { /* its home is at or before the gap */
-            slot_set(&st->slots[i], next);
+            slot_set(st, i, next);
             i = j;
         }
     }
-    slot_set(&st->slots[i], NULL);
+    slot_set(st, i, 0);
 }
 
-static void insert(struct stripe *st, struct row *r)
+static void remove_at(struct ldr_latest_table *t, struct stripe *st, uint32_t i)
 {
-    uint32_t mask = mask_of(st), i = home_of(r->mixed, mask);
-    while (slot_row(&st->slots[i]))
+    ldr_rows_drop(&t->rows, &st->log, slot_place(slot_at(st, i)));
+    unlink_at(st, i);
+}
+
+static void insert(struct stripe *st, uint64_t slot)
+{
+    uint32_t mask = mask_of(st), i = slot_tag(slot) & mask;
+    while (slot_at(st, i))
         i = (i + 1) & mask;
-    slot_set(&st->slots[i], r);
+    slot_set(st, i, slot);
 }
 
-static void evict_one(struct stripe *st)
+static uint32_t slot_with(const struct stripe *st, uint64_t slot)
 {
-    for (;;) {
-        uint32_t i = st->hand & mask_of(st);
-        struct row *r = slot_row(&st->slots[i]);
-        if (r && !r->used) {
-            remove_at(st, i); /* the hand stays: another row may have moved here */
-            return;
-        }
-        if (r)
-            r->used = false;
-        st->hand = i + 1;
-    }
+    uint32_t mask = mask_of(st), i = slot_tag(slot) & mask;
+    for (uint64_t s; (s = slot_at(st, i)) != slot; i = (i + 1) & mask)
+        LDR_ASSERT(s != 0);
+    return i;
+}
+static void row_moved(void *ctx, struct ldr_placed *row, uint64_t from, uint64_t to)
+{
+    struct stripe *st = ctx;
+    slot_set(st, slot_with(st, slot_of(row->tag, from)), slot_of(row->tag, to));
+}
+static void row_evicted(void *ctx, struct ldr_placed *row, uint64_t place)
+{
+    struct stripe *st = ctx;
+    unlink_at(st, slot_with(st, slot_of(row->tag, place)));
 }
 
 static bool grow(struct stripe *st, uint32_t slots_max)
 {
     uint32_t n = mask_of(st) + 1;
-    if (n >= slots_max || st->bytes + n * sizeof(struct slot) > st->budget)
+    if (n >= slots_max)
         return false;
-    struct row **rows = (struct row **)malloc(((size_t)st->rows + 1) * sizeof *rows);
-    if (!rows)
+    uint64_t *old = malloc(((size_t)st->rows + 1) * sizeof *old);
+    if (!old)
         return false;
     uint32_t at = 0;
     for (uint32_t i = 0; i < n; i++) {
-        struct row *r = slot_row(&st->slots[i]);
-        if (r)
-            rows[at++] = r;
-        slot_set(&st->slots[i], NULL);
+        uint64_t slot = slot_at(st, i);
+        if (slot)
+            old[at++] = slot;
+        slot_set(st, i, 0);
     }
+    LDR_ASSERT(at == st->rows);
     atomic_store_explicit(&st->mask, 2 * n - 1, memory_order_relaxed);
-    st->bytes += n * sizeof(struct slot);
     for (uint32_t i = 0; i < at; i++)
-        insert(st, rows[i]);
-    free((void *)rows);
+        insert(st, old[i]);
+    free(old);
     return true;
+}
+
+/* A place for a new row of the stripe, and a free slot for it; 0 = it is not kept. */
+static uint64_t room_for(struct ldr_latest_table *t, struct stripe *st, size_t bytes)
+{
+    const struct ldr_rows_owner owner = {st, row_moved, row_evicted};
+    while ((st->rows + 1) * 4 > (mask_of(st) + 1) * 3 && !grow(st, t->slots_max))
+        ldr_rows_evict(&t->rows, &st->log, &owner);
+    return ldr_rows_take(&t->rows, &st->log, bytes, &owner);
 }
 
 /* Puts a row in, replacing the entity's old one. Without room it is simply not there afterwards. */
 static void put(struct ldr_latest_table *t, struct stripe *st, uint64_t mixed, uint32_t view,
                 struct ldr_slice key, const struct ldr_latest_row *row)
 {
-    uint32_t i = find(st, mixed, view, key);
-    struct row *r = i == UINT32_MAX ? NULL : slot_row(&st->slots[i]);
-    size_t need = sizeof *r + key.n + row->row.n;
-    bool used = r && r->used;
-    if (r && malloc_usable_size(r) >= need && malloc_usable_size(r) <= 2 * need + 64) {
-        memcpy(r->bytes + key.n, row->row.p, row->row.n); /* the common case: same size as before */
-    } else {
+    uint32_t i = find(t, st, mixed, view, key);
+    struct ldr_placed *r = i == UINT32_MAX ? NULL : ldr_rows_at(&t->rows, slot_place(slot_at(st, i)));
+    size_t need = LDR_PLACED_HEAD + key.n + row->row.n;
+    if (!r || r->extent < need || r->extent > 2 * need + 64) { /* else the common case: same size as before */
+        bool used = r && r->used;
         if (r)
-            remove_at(st, i);
-        if (need + sizeof(size_t) > st->budget / 2)
+            remove_at(t, st, i);
+        uint64_t place = room_for(t, st, need);
+        if (!place)
             return;
-        r = malloc(need);
-        if (!r)
-            return;
-        while (st->rows > 0 && st->bytes + row_bytes(r) > st->budget)
-            evict_one(st);
-        while ((st->rows + 1) * 4 > (mask_of(st) + 1) * 3 && !grow(st, t->slots_max))
-            evict_one(st);
-        r->mixed = mixed;
+        r = ldr_rows_at(&t->rows, place);
+        r->tag = tag_of(mixed);
         r->view = view;
         r->key_n = (uint16_t)key.n;
         r->used = used;
         memcpy(r->bytes, key.p, key.n);
-        memcpy(r->bytes + key.n, row->row.p, row->row.n);
-        insert(st, r);
+        insert(st, slot_of(r->tag, place));
         st->rows++;
-        st->bytes += row_bytes(r);
     }
+    memcpy(r->bytes + key.n, row->row.p, row->row.n);
     r->event_us = row->event_us;
     r->created_us = row->created_us;
     r->stamped = row->stamped;
@@ -244,7 +258,7 @@ int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, str
     uint64_t mixed = mix(view, hash);
     struct stripe *st = stripe_of(t, mixed);
     pthread_mutex_lock(&st->mutex);
-    uint32_t i = find(st, mixed, view, key);
+    uint32_t i = find(t, st, mixed, view, key);
     if (i == UINT32_MAX) {
         if (version) {
             st->misses++;
@@ -253,7 +267,7 @@ int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, str
         pthread_mutex_unlock(&st->mutex);
         return 0;
     }
-    struct row *r = slot_row(&st->slots[i]);
+    struct ldr_placed *r = ldr_rows_at(&t->rows, slot_place(slot_at(st, i)));
     if (version) {
         r->used = true;
         st->hits++;
@@ -272,20 +286,27 @@ void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
-    __builtin_prefetch(&st->slots[home_of(mixed, mask_of(st))]);
+    __builtin_prefetch((const void *)&st->slots[tag_of(mixed) & mask_of(st)]);
 }
 
 void ldr_latest_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
-    const struct slot *s = &st->slots[home_of(mixed, mask_of(st))];
-    const char *p = (const char *)slot_row(s); /* may be freed by now: prefetching it is harmless */
-    if (p) {
+    uint32_t mask = mask_of(st), tag = tag_of(mixed);
+    for (uint32_t i = tag & mask, n = 0; n < PROBES_AHEAD; i = (i + 1) & mask, n++) {
+        uint64_t slot = slot_at(st, i);
+        if (!slot)
+            return;
+        if (slot_tag(slot) != tag)
+            continue;
+        /* The row may be another by now: fetching it is harmless, the mapping stays. */
+        const char *p = (const char *)ldr_rows_at(&t->rows, slot_place(slot));
         __builtin_prefetch(p);
         __builtin_prefetch(p + 64);
         __builtin_prefetch(p + 128);
         __builtin_prefetch(p + 192);
+        return;
     }
 }
 
@@ -317,9 +338,9 @@ void ldr_latest_forget(struct ldr_latest_table *t, uint32_t view, uint64_t hash,
     struct stripe *st = stripe_of(t, mixed);
     pthread_mutex_lock(&st->mutex);
     st->version++;
-    uint32_t i = find(st, mixed, view, key);
+    uint32_t i = find(t, st, mixed, view, key);
     if (i != UINT32_MAX)
-        remove_at(st, i);
+        remove_at(t, st, i);
     pthread_mutex_unlock(&st->mutex);
 }
 
@@ -330,9 +351,9 @@ void ldr_latest_forget_view(struct ldr_latest_table *t, uint32_t view)
         pthread_mutex_lock(&st->mutex);
         st->version++;
         for (uint32_t i = 0; i <= mask_of(st);) {
-            const struct row *r = slot_row(&st->slots[i]);
-            if (r && r->view == view)
-                remove_at(st, i); /* look at i again: another row may have moved here */
+            uint64_t slot = slot_at(st, i);
+            if (slot && ldr_rows_at(&t->rows, slot_place(slot))->view == view)
+                remove_at(t, st, i); /* look at i again: another row may have moved here */
             else
                 i++;
         }
@@ -349,7 +370,7 @@ void ldr_latest_stats(struct ldr_latest_table *t, struct ldr_latest_stats *out)
         struct stripe *st = &t->stripes[k];
         pthread_mutex_lock(&st->mutex);
         out->rows += st->rows;
-        out->bytes += st->bytes;
+        out->bytes += (mask_of(st) + 1) * sizeof(uint64_t) + ldr_rows_bytes(&st->log);
         out->hits += st->hits;
         out->misses += st->misses;
         pthread_mutex_unlock(&st->mutex);

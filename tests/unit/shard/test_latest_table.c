@@ -131,6 +131,44 @@ static void the_budget_holds_and_used_rows_stay(void **state)
     ldr_latest_destroy(t);
 }
 
+/* A small table whose rows change their size all the time, against an array. It forgets only when it must:
+ * what lives is a quarter of the budget, so nothing may ever be missing. */
+static void holes_are_used_again(void **state)
+{
+    (void)state;
+    enum { ENTITIES = 2000 };
+    static int64_t has[ENTITIES];
+    struct ldr_latest_table *t;
+    struct ldr_latest_stats st;
+    assert_int_equal(ldr_latest_create(4 << 20, &t), 0);
+    memset(has, 0xff, sizeof has);
+    uint64_t seed = 7;
+    for (int64_t step = 0; step < 400000; step++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        unsigned i = (unsigned)(seed >> 33) % ENTITIES;
+        size_t n = (seed >> 20) % 500;
+        if ((seed >> 50) % 16 == 0) {
+            struct entity e = entity(i);
+            ldr_latest_forget(t, VIEW, e.hash, KEY(e));
+            has[i] = -1;
+        } else {
+            publish(t, i, step, letters(step, n), n);
+            has[i] = step;
+        }
+        unsigned k = (unsigned)(seed >> 13) % ENTITIES;
+        assert_int_equal(look(t, k, NULL), has[k]);
+    }
+    uint64_t rows = 0;
+    for (unsigned i = 0; i < ENTITIES; i++) {
+        assert_int_equal(look(t, i, NULL), has[i]);
+        rows += has[i] >= 0;
+    }
+    ldr_latest_stats(t, &st);
+    assert_int_equal(st.rows, rows);
+    assert_true(st.bytes <= 4 << 20);
+    ldr_latest_destroy(t);
+}
+
 static void a_fill_never_overwrites_what_a_writer_did(void **state)
 {
     (void)state;
@@ -226,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back_as_they_went_in),
         cmocka_unit_test(the_budget_holds_and_used_rows_stay),
+        cmocka_unit_test(holes_are_used_again),
         cmocka_unit_test(a_fill_never_overwrites_what_a_writer_did),
         cmocka_unit_test(threads_see_whole_rows),
     };
