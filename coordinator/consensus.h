@@ -32,6 +32,19 @@ struct ldr_consensus_opts {
 /* LDR_E_LOCKED, LDR_E_CORRUPT (it must then be removed and join anew under another id), LDR_E_IO,
  * LDR_E_INVALID. */
 int ldr_consensus_open(const struct ldr_consensus_opts *o, struct ldr_consensus **out, struct ldr_err *err);
+/* What a member stands on: libraft's own files and sockets (inside open), or what a simulator hands in. */
+struct raft_io;
+struct ldr_consensus_outside {
+    const struct ldr_loop *loop;
+    const struct ldr_heap *heap; /* NULL = malloc */
+    struct raft_io *io;          /* the log and the messages */
+    void (*release)(void *ctx);  /* the member is gone and touches io no more; NULL = nothing to do */
+    void (*stop)(void *ctx, const char *why); /* instead of abort(); does not return */
+    void *ctx;
+};
+/* Of o neither loop, dir nor bind matter. A failure has called release(), or will on the loop. */
+int ldr_consensus_open_on(const struct ldr_consensus_opts *o, const struct ldr_consensus_outside *outside,
+                          struct ldr_consensus **out, struct ldr_err *err);
 /* Ends what is under way with LDR_E_CLOSED, then closed(). Never inside a callback of its own. */
 void ldr_consensus_close(struct ldr_consensus *c, void (*closed)(void *owner), void *owner);
 

@@ -1,11 +1,4 @@
 /* Opening, watching and closing a member. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "coordinator/raft_impl.h"
 
 #define WATCH_US   20000u
@@ -86,23 +79,6 @@ static void watch(struct ldr_timer *t)
 
 /* ---- Opening ---- */
 
-static int take_folder(struct ldr_consensus *c, struct ldr_err *err)
-{
-    char path[4096];
-    const char *dir = c->opts.dir;
-    if ((size_t)snprintf(path, sizeof path, "%s/LOCK", dir) >= sizeof path)
-        return ldr_fail(err, LDR_E_INVALID, "the folder's name is too long");
-    if (mkdir(dir, 0755) && errno != EEXIST)
-        return ldr_fail(err, LDR_E_IO, "cannot make %s: %s", dir, strerror(errno));
-    c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (c->lock_fd < 0)
-        return ldr_fail(err, LDR_E_IO, "cannot open %s: %s", path, strerror(errno));
-    if (flock(c->lock_fd, LOCK_EX | LOCK_NB))
-        return errno == EWOULDBLOCK ? ldr_fail(err, LDR_E_LOCKED, "another process has %s", dir)
-                                    : ldr_fail(err, LDR_E_IO, "cannot lock %s: %s", path, strerror(errno));
-    return 0;
-}
-
 static int bootstrap(struct ldr_consensus *c, struct ldr_err *err)
 {
     struct raft_configuration conf;
@@ -121,22 +97,9 @@ static int bootstrap(struct ldr_consensus *c, struct ldr_err *err)
 static int start(struct ldr_consensus *c, struct ldr_err *err)
 {
     const struct ldr_consensus_opts *o = &c->opts;
-    struct uv_loop_s *uv = ldr_uv_loop_handle(o->loop);
-    c->transport.version = 1;
-    int status = raft_uv_tcp_init(&c->transport, uv);
-    if (status)
-        return ldr_fail(err, ldr_raft_code(status), "no transport: %s", raft_strerror(status));
-    c->transport_open = true;
-    if (o->bind && strcmp(o->bind, o->address) != 0 && raft_uv_tcp_set_bind_address(&c->transport, o->bind))
-        return ldr_fail(err, LDR_E_INVALID, "'%s' is nothing to listen on", o->bind);
-    status = raft_uv_init(&c->io, uv, o->dir, &c->transport);
-    if (status)
-        return ldr_fail(err, ldr_raft_code(status), "cannot use %s: %s", o->dir, c->io.errmsg);
-    c->io_open = true;
-    raft_uv_set_auto_recovery(&c->io, false);
     ldr_raft_guard(c);
     ldr_raft_fsm_init(c);
-    status = raft_init(&c->raft, &c->io, &c->fsm, o->id, o->address);
+    int status = raft_init(&c->raft, c->io, &c->fsm, o->id, o->address);
     if (status)
         return ldr_fail(err, ldr_raft_code(status), "%s", raft_errmsg(&c->raft));
     c->raft_open = true;
@@ -151,11 +114,10 @@ static int start(struct ldr_consensus *c, struct ldr_err *err)
         return rc;
     status = raft_start(&c->raft);
     if (status)
-        return ldr_fail(
-            err, ldr_raft_code(status),
-            "the log in %s does not start: %s. If it is damaged: remove the folder, remove this member and "
-            "add it under a new number",
-            o->dir, raft_errmsg(&c->raft));
+        return ldr_fail(err, ldr_raft_code(status),
+                        "the log%s%s does not start: %s. If it is damaged: remove the folder, remove this "
+                        "member and add it under a new number",
+                        o->dir ? " in " : "", o->dir ? o->dir : "", raft_errmsg(&c->raft));
     c->started = true;
     c->watch.fire = watch;
     c->watch.owner = c;
@@ -165,37 +127,40 @@ static int start(struct ldr_consensus *c, struct ldr_err *err)
 
 static void release(struct ldr_consensus *c)
 {
+    struct ldr_consensus_outside outside = c->outside;
     void (*closed)(void *) = c->closed;
     void *owner = c->closed_owner;
-    if (c->io_open)
-        raft_uv_close(&c->io);
-    if (c->transport_open)
-        raft_uv_tcp_close(&c->transport);
     if (c->state)
         ldr_state_destroy(c->state);
-    if (c->lock_fd >= 0)
-        close(c->lock_fd);
-    free(c);
+    ldr_release(c->heap, c);
+    if (outside.release)
+        outside.release(outside.ctx);
     if (closed)
         closed(owner);
 }
 
-int ldr_consensus_open(const struct ldr_consensus_opts *o, struct ldr_consensus **out, struct ldr_err *err)
+int ldr_consensus_open_on(const struct ldr_consensus_opts *o, const struct ldr_consensus_outside *outside,
+                          struct ldr_consensus **out, struct ldr_err *err)
 {
     *out = NULL;
     ldr_err_clear(err);
-    if (o->id == 0 || !ldr_address_valid(ldr_slice_str(o->address)))
-        return ldr_fail(err, LDR_E_INVALID, "a member needs a number over 0 and an address");
-    struct ldr_consensus *c = ldr_calloc(NULL, 1, sizeof *c);
-    if (!c)
+    struct ldr_consensus *c = ldr_calloc(outside->heap, 1, sizeof *c);
+    if (!c) {
+        if (outside->release)
+            outside->release(outside->ctx);
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    }
     c->opts = *o;
-    c->lock_fd = -1;
-    c->loop = ldr_uv_loop_seam(o->loop);
+    c->outside = *outside;
+    c->loop = outside->loop;
+    c->heap = outside->heap;
+    c->io = outside->io;
     if (o->log)
         c->log = *o->log;
-    int rc = take_folder(c, err);
-    if (!rc && (rc = ldr_state_create(NULL, &c->state)) != 0)
+    int rc = o->id && ldr_address_valid(ldr_slice_str(o->address)) ? 0 : LDR_E_INVALID;
+    if (rc)
+        ldr_fail(err, rc, "a member needs a number over 0 and an address");
+    if (!rc && (rc = ldr_state_create(c->heap, &c->state)) != 0)
         ldr_fail(err, rc, "out of memory");
     if (!rc)
         rc = start(c, err);

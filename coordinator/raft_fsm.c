@@ -15,6 +15,8 @@
 _Noreturn void ldr_raft_stop(struct ldr_consensus *c, const char *why)
 {
     ldr_logf(&c->log, LDR_LOG_ERROR, "stopping: %s", why);
+    if (c->outside.stop)
+        c->outside.stop(c->outside.ctx, why);
     abort();
 }
 
@@ -41,7 +43,7 @@ static int snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *
 {
     struct ldr_consensus *c = fsm->data;
     struct ldr_buf b;
-    ldr_buf_init(&b, NULL, LDR_SNAPSHOT_MAX);
+    ldr_buf_init(&b, c->heap, LDR_SNAPSHOT_MAX);
     int rc = ldr_state_snapshot(c->state, &b);
     size_t len = (SNAPSHOT_HEAD + b.n + 7) / 8 * 8;
     *bufs = rc ? NULL : raft_malloc(sizeof **bufs);
@@ -72,7 +74,7 @@ static int restore(struct raft_fsm *fsm, struct raft_buffer *buf)
     size_t n = ldr_get_le64(p + 8);
     if (ldr_hash64(p + SNAPSHOT_HEAD, n) != ldr_get_le64(p + 16))
         return RAFT_CORRUPT;
-    int rc = ldr_state_restore(NULL, ldr_slice(p + SNAPSHOT_HEAD, n), &state);
+    int rc = ldr_state_restore(c->heap, ldr_slice(p + SNAPSHOT_HEAD, n), &state);
     if (rc)
         return rc == LDR_E_NOMEM ? RAFT_NOMEM : RAFT_CORRUPT;
     ldr_state_destroy(c->state);

@@ -25,6 +25,6 @@ static int filter_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick
 
 void ldr_raft_guard(struct ldr_consensus *c)
 {
-    c->io_start = c->io.start;
-    c->io.start = filter_start;
+    c->io_start = c->io->start;
+    c->io->start = filter_start;
 }

@@ -6,7 +6,6 @@
 #ifndef LDR_COORDINATOR_RAFT_IMPL_H
 #define LDR_COORDINATOR_RAFT_IMPL_H
 #include <raft.h>
-#include <raft/uv.h>
 
 #include "coordinator/consensus.h"
 #include "env/env.h"
@@ -15,17 +14,17 @@ struct ldr_request; /* raft_request.c */
 struct ldr_consensus {
     struct ldr_consensus_opts opts;
     struct ldr_log log;
-    const struct ldr_loop *loop;
-    int lock_fd;
+    struct ldr_consensus_outside outside;
+    const struct ldr_loop *loop; /* the outside's, as the next two */
+    const struct ldr_heap *heap;
+    struct raft_io *io;
     struct ldr_state *state;
     struct ldr_state_result result; /* of the latest command */
     struct raft raft;
-    struct raft_io io;
-    struct raft_uv_transport transport;
     struct raft_fsm fsm;
     int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv);
     raft_io_recv_cb recv; /* libraft's, behind ours */
-    bool io_open, transport_open, raft_open, started, closing, leading, broken;
+    bool raft_open, started, closing, leading, broken;
     struct ldr_timer watch; /* leadership and failures */
     struct raft_barrier lead_barrier;
     bool lead_barrier_out;

@@ -1,6 +1,4 @@
 /* Commands, barriers and changes of members on their way through libraft. */
-#include <stdlib.h>
-
 #include "coordinator/raft_impl.h"
 
 struct ldr_request {
@@ -12,6 +10,7 @@ struct ldr_request {
 /* An answer that waits for the loop. */
 struct later {
     struct ldr_timer timer;
+    const struct ldr_heap *heap;
     struct ldr_proposal *p;
     int code;
 };
@@ -20,15 +19,16 @@ static void answer_now(struct ldr_timer *t)
     struct later *l = t->owner;
     struct ldr_proposal *p = l->p;
     int code = l->code;
-    free(l);
+    ldr_release(l->heap, l);
     p->done(p, code, NULL);
 }
 
 void ldr_raft_answer_later(struct ldr_consensus *c, struct ldr_proposal *p, int code)
 {
-    struct later *l = ldr_calloc(NULL, 1, sizeof *l);
+    struct later *l = ldr_calloc(c->heap, 1, sizeof *l);
     if (!l)
         ldr_raft_stop(c, "out of memory");
+    l->heap = c->heap;
     l->p = p;
     l->code = code;
     l->timer.fire = answer_now;
@@ -42,7 +42,7 @@ static void applied(struct raft_apply *req, int status, void *result)
 {
     struct ldr_request *r = req->data;
     struct ldr_proposal *p = r->p;
-    free(r);
+    ldr_release(r->c->heap, r);
     p->done(p, ldr_raft_code(status), status ? NULL : result);
 }
 
@@ -53,10 +53,10 @@ void ldr_consensus_propose(struct ldr_consensus *c, struct ldr_slice envelope, s
         return;
     }
     size_t len = (8 + envelope.n + 7) / 8 * 8;
-    struct ldr_request *r = ldr_calloc(NULL, 1, sizeof *r);
+    struct ldr_request *r = ldr_calloc(c->heap, 1, sizeof *r);
     uint8_t *bytes = raft_calloc(1, len);
     if (!r || !bytes) {
-        free(r);
+        ldr_release(c->heap, r);
         raft_free(bytes);
         ldr_raft_answer_later(c, p, LDR_E_NOMEM);
         return;
@@ -71,7 +71,7 @@ void ldr_consensus_propose(struct ldr_consensus *c, struct ldr_slice envelope, s
     int status = raft_apply(&c->raft, &r->apply, &buf, 1, applied);
     if (status) {
         raft_free(bytes);
-        free(r);
+        ldr_release(c->heap, r);
         ldr_raft_answer_later(c, p, ldr_raft_code(status));
     }
 }
