@@ -5,6 +5,7 @@
  * Nothing here needs a coordinator once both are there. */
 #ifndef LDR_CLIENT_CLUSTER_H
 #define LDR_CLIENT_CLUSTER_H
+#include "client/cluster_pace.h"
 #include "client/cluster_store.h"
 #include "rpc/rpc.h"
 
@@ -24,12 +25,6 @@ struct ldr_map_ref {
     _Atomic unsigned refs;
     struct ldr_map map;
 };
-/* What is remembered of a node: which to ask first. */
-struct ldr_node_health {
-    uint32_t node;
-    _Atomic uint64_t avoid_until_us; /* mono */
-};
-#define LDR_HEALTH_MAX 256
 
 struct ldr_remote {
     struct ldr_store *store;
@@ -49,9 +44,7 @@ struct ldr_remote {
     pthread_mutex_t refresh;  /* one at a time */
     pthread_mutex_t map_lock;
     struct ldr_map_ref *map;
-    struct ldr_node_health health[LDR_HEALTH_MAX];
-    _Atomic uint64_t latency_us, deviation_us; /* of lookups, smoothed */
-    _Atomic int64_t hedges_left;               /* in tenths of a request */
+    struct ldr_pace pace;
 
     pthread_t watcher;
     bool watching;
@@ -96,15 +89,16 @@ void ldr_cluster_control_close(struct ldr_cluster_control *control); /* a zeroed
  *     ^              |
  *     '---failure----'   (another replica; a newer map first when the map was stale)
  *
- * A hedged unit may be OUT twice; the first answer counts. */
+ * A unit may be OUT twice, see cluster_pace.h; the first answer counts. */
 struct ldr_unit {
     uint64_t lo, hi;    /* hashes that it touches: one shard has to hold both */
     uint64_t ready_us;  /* not before (mono) */
     uint64_t sent_us;   /* last */
+    uint64_t second_us; /* while it is out: to be sent to another replica, too (mono) */
     uint16_t out;       /* attempts under way */
     uint16_t tries;     /* attempts that failed */
     uint32_t last_node; /* tried last */
-    bool done, hedged;
+    bool done;
     bool cut; /* its hashes lie in several shards now: the caller has to cut it anew */
 };
 struct ldr_errand {
@@ -114,7 +108,7 @@ struct ldr_errand {
     size_t n;
     size_t window; /* units under way at once; 0 = all */
     bool merge;    /* units for one node travel together */
-    bool hedge;
+    enum ldr_pace_kind pace;
     bool writes;       /* an attempt without an answer leaves the outcome in doubt */
     bool leader_first; /* the first replica in the map before the others: one replica's answers continue each
                           other */
@@ -135,10 +129,12 @@ int ldr_errand_run(struct ldr_errand *j, struct ldr_err *err);
 /* Storage shape of a view by its id; NULL when it was deleted. */
 const struct ldr_schema *ldr_cluster_schema(const struct ldr_catalog *c, uint32_t view);
 /* One request to each of some nodes, all at once. take is called for each answer, on this thread; it notes
- * what it needs. LDR_E_NOMEM. */
+ * what it needs. patience (NULL: until all have ended): how much longer to wait for more, 0 = not at all;
+ * asked after each answer and when that time is over. LDR_E_NOMEM. */
 int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ldr_slice *payloads, size_t n,
                     enum ldr_msg_type type, uint32_t timeout_ms,
-                    void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer), void *ctx);
+                    void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),
+                    uint64_t (*patience_us)(void *ctx), void *ctx);
 int ldr_cluster_latest(struct ldr_remote *r, const struct ldr_point *p, size_t n, struct ldr_buf *scratch,
                        struct ldr_answer *out, struct ldr_err *err);
 int ldr_cluster_asof(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,

@@ -37,7 +37,7 @@ static int ask_node(struct ldr_remote *r, uint32_t node, enum ldr_msg_type type,
 {
     ldr_buf_reset(&o->answer);
     o->code = 0;
-    int rc = ldr_cluster_ask(r, &node, &body, 1, type, timeout_ms, take_one, o);
+    int rc = ldr_cluster_ask(r, &node, &body, 1, type, timeout_ms, take_one, NULL, o);
     if (rc)
         return ldr_fail(err, rc, "out of memory");
     if (o->code)

@@ -114,7 +114,7 @@ int ldr_cluster_check(struct ldr_remote *r, bool repair, struct ldr_check_report
     int rc = open_all(r, &c.all, encode_check, &c);
     if (!rc)
         rc = ldr_cluster_ask(r, c.all.nodes, c.all.payloads, c.all.n, LDR_MSG_CHECK, LDR_CLUSTER_LONG_MS,
-                             take_check, &c);
+                             take_check, NULL, &c);
     if (rc)
         ldr_fail(err, rc, "out of memory");
     else if (c.silent)
@@ -156,7 +156,7 @@ int ldr_cluster_compact(struct ldr_remote *r, struct ldr_err *err)
     int rc = open_all(r, &c.all, encode_compact, &c);
     if (!rc)
         rc = ldr_cluster_ask(r, c.all.nodes, c.all.payloads, c.all.n, LDR_MSG_COMPACT, LDR_CLUSTER_LONG_MS,
-                             take_compact, &c);
+                             take_compact, NULL, &c);
     if (rc)
         ldr_fail(err, rc, "out of memory");
     else if (c.failed) {
@@ -218,7 +218,7 @@ int ldr_cluster_stats(struct ldr_remote *r, struct ldr_shard_stats *out)
         f.nodes[n++] = m->nodes[i].id;
     }
     if (!rc)
-        rc = ldr_cluster_ask(r, f.nodes, payloads, n, LDR_MSG_REPLICAS, 5000, take_figures, &f);
+        rc = ldr_cluster_ask(r, f.nodes, payloads, n, LDR_MSG_REPLICAS, 5000, take_figures, NULL, &f);
     if (!rc && f.answers == 0)
         rc = LDR_E_UNAVAILABLE;
     ldr_cluster_map_release(f.map);

@@ -4,54 +4,8 @@
 
 #include "client/cluster_gate.h"
 
-#define AVOID_US     1000000u /* a node that failed is asked last for so long */
-#define BACKOFF_US   20000u
-#define BACKOFF_MAX  500000u
-#define HEDGE_LEAST  2000u
-#define HEDGE_MOST   200000u
-#define HEDGE_CREDIT 200 /* tenths: one request in ten may be sent twice, with a little in hand */
-
-/* ---- Whom to ask ---- */
-
-static struct ldr_node_health *health(struct ldr_remote *r, uint32_t node)
-{
-    return &r->health[node % LDR_HEALTH_MAX];
-}
-
-/* Nodes in an order of the job's own, so that its units meet at few nodes while jobs spread over all. */
-static uint64_t rank(uint32_t node, uint64_t salt)
-{
-    uint64_t x = (node + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ salt;
-    x ^= x >> 31;
-    x *= UINT64_C(0xBF58476D1CE4E5B9);
-    return x ^ x >> 29;
-}
-
-/* The replica for the next attempt: not the one that was tried last, healthy before avoided, then by rank
- * (leader_first: by place in the map). 0 = none. */
-static uint32_t choose(const struct ldr_errand *j, const struct ldr_map_shard *s, const struct ldr_unit *u,
-                       uint64_t salt, uint64_t now)
-{
-    uint32_t best = 0;
-    uint64_t best_score = 0;
-    bool first = true;
-    for (uint32_t i = 0; i < s->nreplicas; i++) {
-        uint32_t node = s->replicas[i].node;
-        if (s->replicas[i].state == LDR_REPLICA_PENDING)
-            continue;
-        bool avoided = atomic_load(&health(j->remote, node)->avoid_until_us) > now;
-        uint64_t score = j->leader_first ? i : rank(node, salt) >> 2;
-        score |= (uint64_t)avoided << 62;
-        if (node == u->last_node)
-            score |= UINT64_C(1) << 63;
-        if (first || score < best_score) {
-            best = node;
-            best_score = score;
-            first = false;
-        }
-    }
-    return best;
-}
+#define BACKOFF_US  20000u
+#define BACKOFF_MAX 500000u
 
 /* ---- Running ---- */
 
@@ -60,12 +14,24 @@ struct run {
     struct ldr_gate *gate;
     struct ldr_map_ref *map;
     uint64_t salt, deadline_us;
+    uint64_t when; /* the next moment at which a unit may have to be sent */
     size_t under_way, done, cut;
     bool stale;          /* somebody knows a newer map */
     struct ldr_err last; /* of the latest failure, for the message in the end */
     size_t *list;        /* scratch: units of the message in the making */
     uint32_t *nodes;     /* scratch: chosen node of each unit, 0 = none */
 };
+
+static void look_again(struct run *r, uint64_t at)
+{
+    if (at < r->when)
+        r->when = at;
+}
+
+static uint64_t later(uint64_t now, uint64_t by)
+{
+    return by > UINT64_MAX - now ? UINT64_MAX : now + by;
+}
 
 static int send_to(struct run *r, uint32_t node, size_t n, uint64_t now, struct ldr_err *err)
 {
@@ -90,6 +56,8 @@ static int send_to(struct run *r, uint32_t node, size_t n, uint64_t now, struct 
         u->out++;
         u->last_node = node;
         u->sent_us = now;
+        u->second_us = later(now, ldr_pace_patience_us(&j->remote->pace, j->pace));
+        look_again(r, u->second_us);
     }
     uint64_t left_ms = (r->deadline_us - now) / 1000 + 1;
     ldr_gate_send(&j->remote->peers, j->type, ldr_buf_slice(&out),
@@ -98,42 +66,39 @@ static int send_to(struct run *r, uint32_t node, size_t n, uint64_t now, struct 
     return 0;
 }
 
-static uint64_t hedge_delay(struct ldr_remote *r)
-{
-    uint64_t d = atomic_load(&r->latency_us) + 4 * atomic_load(&r->deviation_us);
-    return d < HEDGE_LEAST ? HEDGE_LEAST : d > HEDGE_MOST ? HEDGE_MOST : d;
-}
-
-/* Is it time to send a unit (again)? *when: the next moment to look (lowered). */
-static bool wants_sending(struct run *r, const struct ldr_unit *u, uint64_t now, uint64_t *when)
+/* Is it time to send a unit (again)? */
+static bool wants_sending(struct run *r, const struct ldr_unit *u, uint64_t now)
 {
     const struct ldr_errand *j = r->job;
     if (u->done || u->cut)
         return false;
     uint64_t at = u->ready_us;
     if (u->out) {
-        if (!j->hedge || u->hedged || u->out > 1)
+        if (u->out > 1)
             return false;
-        at = u->sent_us + hedge_delay(j->remote);
+        at = u->second_us > at ? u->second_us : at;
     } else if (j->window && r->under_way >= j->window) {
         return false;
     }
     if (at <= now)
         return true;
-    if (at < *when)
-        *when = at;
+    look_again(r, at);
     return false;
 }
 
-static bool may_hedge(struct ldr_remote *r)
+/* Whether a unit that is under way goes to another replica, too; if not, it is looked at again later. */
+static bool second(struct run *r, struct ldr_unit *u, const struct ldr_map_shard *s, uint64_t now)
 {
-    if (atomic_fetch_sub(&r->hedges_left, 10) >= 10)
+    struct ldr_pace *p = &r->job->remote->pace;
+    uint32_t other = ldr_pace_choose(p, s, u->last_node, r->salt, now);
+    if (other && other != u->last_node && ldr_pace_second(p, u->last_node, other, u->sent_us, now))
         return true;
-    atomic_fetch_add(&r->hedges_left, 10);
+    u->second_us = later(now, ldr_pace_patience_us(p, r->job->pace));
+    look_again(r, u->second_us);
     return false;
 }
 
-static int launch(struct run *r, uint64_t now, uint64_t *when, struct ldr_err *err)
+static int launch(struct run *r, uint64_t now, struct ldr_err *err)
 {
     struct ldr_errand *j = r->job;
     int rc = 0;
@@ -141,7 +106,7 @@ static int launch(struct run *r, uint64_t now, uint64_t *when, struct ldr_err *e
     for (size_t i = 0; i < j->n; i++) {
         struct ldr_unit *u = &j->units[i];
         r->nodes[i] = 0;
-        if (!wants_sending(r, u, now, when))
+        if (!wants_sending(r, u, now))
             continue;
         const struct ldr_map_shard *s = ldr_map_shard_of(&r->map->map, u->lo);
         if (u->hi > s->hi) {
@@ -151,16 +116,13 @@ static int launch(struct run *r, uint64_t now, uint64_t *when, struct ldr_err *e
             }
             continue;
         }
-        if (u->out) { /* a hedge: only when there is somebody else */
-            uint32_t other = choose(j, s, u, r->salt, now);
-            u->hedged = true;
-            if (other == 0 || other == u->last_node || !may_hedge(j->remote))
-                continue;
-        }
-        uint32_t node = choose(j, s, u, r->salt, now);
+        if (u->out && !second(r, u, s, now))
+            continue;
+        uint32_t node = ldr_pace_choose(&j->remote->pace, s, u->last_node, r->salt, now);
         if (node == 0) {
             ldr_fail(&r->last, LDR_E_UNAVAILABLE, "shard %u has no replica in the map", s->id);
             u->ready_us = now + BACKOFF_MAX;
+            look_again(r, u->ready_us);
             r->stale = true;
             continue;
         }
@@ -191,16 +153,6 @@ static int launch(struct run *r, uint64_t now, uint64_t *when, struct ldr_err *e
             return rc;
     }
     return 0;
-}
-
-static void learn_latency(struct ldr_remote *r, uint64_t us)
-{
-    uint64_t mean = atomic_load(&r->latency_us), dev = atomic_load(&r->deviation_us);
-    uint64_t off = us > mean ? us - mean : mean - us;
-    atomic_store(&r->latency_us, mean ? (mean * 15 + us) / 16 : us);
-    atomic_store(&r->deviation_us, (dev * 15 + off) / 16);
-    if (atomic_load(&r->hedges_left) < HEDGE_CREDIT)
-        atomic_fetch_add(&r->hedges_left, 1);
 }
 
 /* Can another attempt help? */
@@ -239,7 +191,7 @@ static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, st
     }
     r->stale = r->stale || b->code == LDR_E_STALE || b->code == LDR_E_NOT_FOUND;
     if (b->code != LDR_E_STALE && b->code != LDR_E_BUSY)
-        atomic_store(&health(j->remote, b->node)->avoid_until_us, now + AVOID_US);
+        ldr_pace_failed(&j->remote->pace, b->node, now);
     r->last = why;
     ldr_fail_context(&r->last, b->code, "node %u", b->node);
     for (size_t i = 0; i < b->n; i++) {
@@ -263,10 +215,11 @@ static int take_batch(struct run *r, struct ldr_gate_call *b, struct ldr_err *er
         r->under_way -= u->out == 0;
         open += !u->done;
     }
+    if (b->code == 0 || b->answer.n) /* a failure with words comes from the node itself */
+        ldr_pace_heard(&j->remote->pace, b->node, now);
     if (b->code)
         return open ? take_failure(r, b, now, err) : 0;
-    if (j->hedge)
-        learn_latency(j->remote, now - b->sent_us);
+    ldr_pace_learn(&j->remote->pace, j->pace, now - b->sent_us);
     if (open == 0)
         return 0;
     int rc = j->finish(j, b->units, b->n, ldr_buf_slice(&b->answer), err);
@@ -303,15 +256,16 @@ static int loop(struct run *r, struct ldr_err *err)
     struct ldr_errand *j = r->job;
     int rc = 0;
     while (rc == 0 && r->done + r->cut < j->n) {
-        uint64_t now = ldr_cluster_mono_us(j->remote), when = r->deadline_us;
+        uint64_t now = ldr_cluster_mono_us(j->remote);
         if (now >= r->deadline_us)
             return out_of_time(r, err);
         if (r->stale)
             follow_map(r);
-        rc = launch(r, now, &when, err);
+        r->when = r->deadline_us;
+        rc = launch(r, now, err);
         if (rc || r->done + r->cut >= j->n)
             break;
-        struct ldr_gate_call *b = ldr_gate_wait(r->gate, when > now ? when - now : 0), *next;
+        struct ldr_gate_call *b = ldr_gate_wait(r->gate, r->when > now ? r->when - now : 0), *next;
         for (; b; b = next) {
             next = b->next;
             if (rc == 0)

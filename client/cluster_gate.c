@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define WAIT_US UINT64_C(60000000) /* at a time: every call ends by itself, at its time-out at the latest */
+
 struct ldr_gate {
     pthread_mutex_t lock;
     pthread_cond_t cond;
@@ -121,7 +123,8 @@ void ldr_gate_leave(struct ldr_gate *g)
 
 int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ldr_slice *payloads, size_t n,
                     enum ldr_msg_type type, uint32_t timeout_ms,
-                    void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer), void *ctx)
+                    void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),
+                    uint64_t (*patience_us)(void *ctx), void *ctx)
 {
     struct ldr_gate *g = ldr_gate_create();
     size_t sent = 0;
@@ -136,14 +139,15 @@ int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ld
         ldr_gate_send(&r->peers, type, payloads[i], timeout_ms, c);
         sent++;
     }
-    while (!rc && sent) {
-        /* every call ends by itself, at its time-out at the latest */
-        for (struct ldr_gate_call *c = ldr_gate_wait(g, UINT64_C(60000000)), *next; c; c = next) {
+    uint64_t wait_us = WAIT_US;
+    while (!rc && sent && wait_us) {
+        for (struct ldr_gate_call *c = ldr_gate_wait(g, wait_us), *next; c; c = next) {
             next = c->next;
             take(ctx, c->units[0], c->code, ldr_buf_slice(&c->answer));
             ldr_gate_call_free(c);
             sent--;
         }
+        wait_us = patience_us ? patience_us(ctx) : WAIT_US;
     }
     ldr_gate_leave(g);
     return rc;

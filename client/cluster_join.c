@@ -85,6 +85,7 @@ static int run_page(struct ldr_remote *r, struct page *p, struct ldr_err *err)
                            .type = LDR_MSG_ASOF,
                            .units = &unit,
                            .n = 1,
+                           .pace = LDR_PACE_PAGE,
                            .attempt_ms = LDR_CLUSTER_WRITE_MS / 2,
                            .deadline_ms = LDR_CLUSTER_WRITE_MS,
                            .ctx = p,

@@ -134,7 +134,7 @@ static int lookup(struct ldr_remote *remote, struct reading *r, size_t n, struct
                                .units = units,
                                .n = n,
                                .merge = true,
-                               .hedge = true,
+                               .pace = LDR_PACE_LOOKUP,
                                .attempt_ms = LDR_CLUSTER_ATTEMPT_MS,
                                .deadline_ms = LDR_CLUSTER_READ_MS,
                                .ctx = r,

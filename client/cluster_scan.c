@@ -88,6 +88,7 @@ static int next_page(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
                            .units = &unit,
                            .n = 1,
                            .leader_first = true,
+                           .pace = LDR_PACE_PAGE,
                            .attempt_ms = LDR_CLUSTER_WRITE_MS / 2,
                            .deadline_ms = LDR_CLUSTER_WRITE_MS,
                            .ctx = s,

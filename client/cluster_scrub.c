@@ -45,7 +45,7 @@ static int scrub_shard(struct ldr_remote *r, const struct ldr_map_shard *s, stru
         struct ldr_slice payload = ldr_buf_slice(&body);
         struct scrubbing one = {t, s->id, &s->replicas[i].node};
         rc = ldr_cluster_ask(r, &s->replicas[i].node, &payload, 1, LDR_MSG_SCRUB, LDR_CLUSTER_LONG_MS, take,
-                             &one);
+                             NULL, &one);
     }
     ldr_buf_close(&body);
     return rc ? ldr_fail(err, rc, "out of memory") : 0;

@@ -173,62 +173,6 @@ static void stop_watch(struct ldr_remote *r)
     r->watching = false;
 }
 
-/* ---- Times of acceptance ---- */
-
-struct stamping {
-    int64_t latest;
-    size_t answers;
-};
-
-static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
-{
-    struct stamping *s = ctx;
-    struct ldr_stamp_rep a;
-    struct ldr_arena arena;
-    (void)i;
-    ldr_arena_init(&arena, NULL, 0);
-    if (code == 0 && ldr_stamp_rep_decode(answer, &arena, &a) == 0) {
-        s->latest = a.stamp_us > s->latest ? a.stamp_us : s->latest;
-        s->answers++;
-    }
-    ldr_arena_close(&arena);
-}
-
-/* Later than all that any reachable node has seen: of two loads that follow each other the second counts as
- * later, whichever nodes they went through. */
-int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err)
-{
-    struct ldr_map_ref *m = ldr_cluster_map(r);
-    uint32_t n = 0, *nodes = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *nodes);
-    struct ldr_slice *payloads = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *payloads);
-    struct ldr_stamp_req q = {.at_least_us = atomic_load(&r->stamp_us)};
-    struct stamping s = {0};
-    struct ldr_buf out;
-    ldr_buf_init(&out, NULL, 0);
-    int rc = nodes && payloads && !ldr_stamp_req_encode(&q, &out) ? 0 : LDR_E_NOMEM;
-    for (uint32_t i = 0; !rc && i < m->map.nnodes; i++) {
-        if (m->map.nodes[i].state == LDR_NODE_REMOVED)
-            continue;
-        payloads[n] = ldr_buf_slice(&out);
-        nodes[n++] = m->map.nodes[i].id;
-    }
-    if (!rc)
-        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, 1000, take_stamp, &s);
-    if (rc)
-        ldr_fail(err, rc, "out of memory");
-    else if (s.answers == 0)
-        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", n);
-    int64_t had = atomic_load(&r->stamp_us);
-    do {
-        *stamp_us = s.latest > had ? s.latest : had + 1;
-    } while (!rc && !atomic_compare_exchange_weak(&r->stamp_us, &had, *stamp_us));
-    ldr_cluster_map_release(m);
-    ldr_buf_close(&out);
-    free(nodes);
-    free(payloads);
-    return rc;
-}
-
 /* ---- Opening ---- */
 
 const struct ldr_remote_ops ldr_cluster_ops = {
@@ -278,6 +222,7 @@ int ldr_cluster_open(struct ldr_store *s,
     pthread_mutex_init(&r->watch_lock, NULL);
     pthread_cond_init(&r->watch_cond, &attr);
     pthread_condattr_destroy(&attr);
+    ldr_pace_init(&r->pace);
     r->store = s;
     s->remote = r;
     int rc = ldr_random_bytes(&r->client_id, sizeof r->client_id);

@@ -162,6 +162,7 @@ static int one_round(struct ldr_remote *r, struct writing *w, size_t n, struct l
                            .n = w->nbatches,
                            .window = WINDOW,
                            .writes = true,
+                           .pace = LDR_PACE_WRITE,
                            .attempt_ms = LDR_CLUSTER_WRITE_MS / 3,
                            .deadline_ms = LDR_CLUSTER_WRITE_MS +
                                           (uint32_t)(w->nbatches < 100000 ? w->nbatches * 100 : 10000000),
@@ -258,6 +259,7 @@ int ldr_cluster_erase(struct ldr_remote *r, uint32_t view, uint32_t entity_id, s
                            .units = &unit,
                            .n = 1,
                            .writes = true,
+                           .pace = LDR_PACE_WRITE,
                            .attempt_ms = LDR_CLUSTER_WRITE_MS / 3,
                            .deadline_ms = LDR_CLUSTER_WRITE_MS,
                            .ctx = &e,

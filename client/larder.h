@@ -274,7 +274,7 @@ struct ldr_write_report {
     uint64_t rows;  /* read */
     uint64_t taken; /* stored, or already there */
     uint64_t rejected;
-    uint64_t duplicates; /* seen to be there already */
+    uint64_t duplicates; /* seen to be there already; in a cluster perhaps by an attempt of this very call */
     uint64_t erased;     /* refused: their entity was erased after they were created */
     uint64_t ties;       /* same entity, event and created time, other values */
     uint64_t skipped;    /* outside the asked range (materialize) */

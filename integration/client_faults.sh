@@ -1,0 +1,103 @@
+#!/bin/sh
+# What a client waits for while a node is dead (killed: connections are refused) or silent (stopped: nothing comes back), in a
+# cluster of real processes on loopback (3 coordinators, 3 nodes, 3 replicas, 2 of them durable). Every round is a fresh client.
+# usage: client_faults.sh BIN_DIR. Prints "ok ..." and "not ok ..." lines.
+set -u
+bin=$(cd "$1" && pwd)
+work=$(mktemp -d)
+port=${LARDER_TEST_PORT:-$((20000 + $$ % 20000))}
+status=0
+say() { # 0|1 WHAT
+    if [ "$1" = 0 ]; then
+        echo "ok $2"
+    else
+        status=1
+        echo "not ok $2"
+    fi
+}
+finish() {
+    for f in "$work"/*.pid; do
+        kill -9 "$(cat "$f")" 2>/dev/null
+    done
+    [ $status = 0 ] && rm -rf "$work" || echo "kept: $work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+members=1@127.0.0.1:$((port + 11)),2@127.0.0.1:$((port + 12)),3@127.0.0.1:$((port + 13))
+hosts=127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2)),127.0.0.1:$((port + 3))
+store=cluster:$hosts
+coordinator() { # N
+    "$bin/larder-coordinator" --id "$1" --dir "$work/c$1" --listen "127.0.0.1:$((port + $1))" --raft "127.0.0.1:$((port + 10 + $1))" \
+        --cluster "$members" --bootstrap >>"$work/c$1.log" 2>&1 &
+    echo $! >"$work/c$1.pid"
+}
+node() { # N
+    "$bin/larder-node" --name "n$1" --dir "$work/n$1" --listen "127.0.0.1:$((port + 20 + $1))" --coordinators "$hosts" \
+        --min-free 16MiB --ballast 0 >>"$work/n$1.log" 2>&1 &
+    echo $! >"$work/n$1.pid"
+}
+l() { timeout 60 "$bin/larder" --store "$store" --dir "$work/defs" "$@"; }
+tell() { # SECONDS COMMAND...: until it holds
+    left=$1
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 1
+        sleep 1
+    done
+}
+placed() { [ "$(l shard list --json 2>/dev/null | wc -l)" = 4 ]; }
+active() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"active"')" = 3 ]; }
+down() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"down"')" = 1 ]; }
+field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$work/probe"; }
+# every request of a number of fresh clients within a time
+within() { # WHAT OP ROUNDS LIMIT_MS
+    "$bin/client_probe" "$store" "$2" "$3" >"$work/probe" 2>"$work/probe.err"
+    ended=$?
+    sed 's/^/  /' "$work/probe" "$work/probe.err"
+    [ $ended = 0 ] && [ "$(field first_ms)" -lt "$4" ] && [ "$(field later_ms)" -lt "$4" ]
+    say $? "$1: every $2 of $3 fresh clients within $4 ms"
+}
+
+mkdir "$work/defs"
+cat >"$work/defs/d.yaml" <<'YAML'
+entities:
+  - name: user
+    join_keys: [{name: id, type: int64}]
+feature_views:
+  - name: v
+    entity: user
+    features: [{name: a, type: int64}]
+YAML
+for i in 1 2 3; do coordinator $i; done
+for i in 1 2 3; do node $i; done
+tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed && l apply >/dev/null 2>&1
+say $? "a cluster with definitions"
+tell 30 "$bin/client_probe" "$store" write 16 >/dev/null 2>&1 && tell 30 "$bin/client_probe" "$store" read 4 >/dev/null 2>&1
+say $? "facts are written and read"
+[ $status = 0 ] || { cat "$work"/*.log | tail -n 20; exit 1; }
+
+kill -9 "$(cat "$work/n1.pid")"
+wait "$(cat "$work/n1.pid")" 2>/dev/null
+within "node 1 killed a moment ago" read 12 50
+within "node 1 killed a moment ago" write 12 50
+tell 20 down
+say $? "the coordinators take it for down"
+within "node 1 down" read 12 50
+within "node 1 down" write 12 50
+node 1
+tell 30 active
+say $? "node 1 is back"
+
+kill -STOP "$(cat "$work/n2.pid")"
+within "node 2 silent for a moment" read 12 250
+within "node 2 silent for a moment" write 12 250
+tell 20 down
+say $? "the coordinators take it for down"
+within "node 2 silent and down" read 12 250
+within "node 2 silent and down" write 12 250
+kill -CONT "$(cat "$work/n2.pid")"
+tell 30 active
+say $? "node 2 is back"
+within "all nodes up" read 12 250
+exit $status
