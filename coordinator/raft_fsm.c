@@ -29,13 +29,15 @@ static int apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **res
     uint32_t n = ldr_get_le32(p);
     if (ldr_check32(p + 8, n) != ldr_get_le32(p + 4))
         ldr_raft_stop(c, "a command in the log does not verify");
-    int rc = ldr_state_step(c->state, ldr_slice(p + 8, n), &c->result);
+    struct ldr_state_result r;
+    int rc = ldr_state_step(c->state, ldr_slice(p + 8, n), &r);
     if (rc)
         ldr_raft_stop(c, rc == LDR_E_NOMEM ? "out of memory while applying a command"
                                            : "the log holds no command");
-    *result = &c->result;
+    *result = NULL;
+    ldr_raft_keep_result(c, c->raft.last_applied + 1, &r);
     if (c->opts.applied)
-        c->opts.applied(c->opts.ctx, &c->result);
+        c->opts.applied(c->opts.ctx, &r);
     return 0;
 }
 

@@ -19,7 +19,6 @@ struct ldr_consensus {
     const struct ldr_heap *heap;
     struct raft_io *io;
     struct ldr_state *state;
-    struct ldr_state_result result; /* of the latest command */
     struct raft raft;
     struct raft_fsm fsm;
     int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv);
@@ -43,6 +42,8 @@ struct ldr_consensus {
     struct ldr_timer close_timer;
 };
 
+/* For whoever proposed what is at this index here, if anybody did. */
+void ldr_raft_keep_result(struct ldr_consensus *c, uint64_t index, const struct ldr_state_result *result);
 void ldr_raft_fsm_init(struct ldr_consensus *c);
 /* Stands between libraft and its I/O. */
 void ldr_raft_guard(struct ldr_consensus *c);

@@ -1,11 +1,46 @@
 /* Commands, barriers and changes of members on their way through libraft. */
 #include "coordinator/raft_impl.h"
 
+/* libraft answers when it is through with all that was committed at once, so each command keeps what it gave.
+ */
 struct ldr_request {
     struct raft_apply apply;
     struct ldr_consensus *c;
     struct ldr_proposal *p;
+    struct ldr_state_result result;
+    void *events; /* own memory of result.events */
+    struct ldr_request *next, *prev;
 };
+
+void ldr_raft_keep_result(struct ldr_consensus *c, uint64_t index, const struct ldr_state_result *result)
+{
+    struct ldr_request *r = c->requests;
+    while (r && r->apply.index != index)
+        r = r->next;
+    if (!r || r->events)
+        return;
+    r->result = *result;
+    if (!result->events.n)
+        return;
+    r->events = ldr_alloc(c->heap, result->events.n);
+    if (!r->events)
+        ldr_raft_stop(c, "out of memory");
+    memcpy(r->events, result->events.p, result->events.n);
+    r->result.events.p = r->events;
+}
+
+static void forget(struct ldr_request *r)
+{
+    struct ldr_consensus *c = r->c;
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        c->requests = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    ldr_release(c->heap, r->events);
+    ldr_release(c->heap, r);
+}
 
 /* An answer that waits for the loop. */
 struct later {
@@ -42,8 +77,9 @@ static void applied(struct raft_apply *req, int status, void *result)
 {
     struct ldr_request *r = req->data;
     struct ldr_proposal *p = r->p;
-    ldr_release(r->c->heap, r);
-    p->done(p, ldr_raft_code(status), status ? NULL : result);
+    (void)result;
+    p->done(p, ldr_raft_code(status), status ? NULL : &r->result);
+    forget(r);
 }
 
 void ldr_consensus_propose(struct ldr_consensus *c, struct ldr_slice envelope, struct ldr_proposal *p)
@@ -68,10 +104,14 @@ void ldr_consensus_propose(struct ldr_consensus *c, struct ldr_slice envelope, s
     r->p = p;
     r->apply.data = r;
     struct raft_buffer buf = {bytes, len};
+    r->next = c->requests;
+    if (r->next)
+        r->next->prev = r;
+    c->requests = r;
     int status = raft_apply(&c->raft, &r->apply, &buf, 1, applied);
     if (status) {
         raft_free(bytes);
-        ldr_release(c->heap, r);
+        forget(r);
         ldr_raft_answer_later(c, p, ldr_raft_code(status));
     }
 }

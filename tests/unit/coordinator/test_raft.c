@@ -177,6 +177,7 @@ struct asked {
     struct ldr_proposal p;
     struct world *w;
     int code, result;
+    uint64_t value;
     bool done;
 };
 static struct asked *waiting_for;
@@ -185,6 +186,7 @@ static void answered(struct ldr_proposal *p, int code, const struct ldr_state_re
     struct asked *a = p->owner;
     a->code = code;
     a->result = result ? result->code : 0;
+    a->value = result ? result->value : 0;
     a->done = true;
 }
 static bool is_answered(struct world *w)
@@ -194,10 +196,9 @@ static bool is_answered(struct world *w)
 }
 
 /* A node joins: something that each member's map shows. */
-static int propose(struct world *w, int member, uint64_t incarnation)
+static void submit(struct world *w, int member, uint64_t incarnation, struct asked *a)
 {
     struct ldr_buf command, envelope;
-    struct asked a = {.w = w};
     struct ldr_map_command c = {
         .kind = LDR_CMD_NODE_JOIN, .incarnation = incarnation, .address = ldr_slice_str("10.0.0.1:7420")};
     char text[32];
@@ -211,14 +212,19 @@ static int propose(struct world *w, int member, uint64_t incarnation)
                              .seq = ++w->seq,
                              .command = ldr_buf_slice(&command)};
     assert_int_equal(ldr_envelope_encode(&e, &envelope), 0);
-    a.p.done = answered;
-    a.p.owner = &a;
-    ldr_consensus_propose(w->c[member], ldr_buf_slice(&envelope), &a.p);
-    assert_false(a.done); /* never inside the call */
-    waiting_for = &a;
-    run_until(w, is_answered);
+    a->p.done = answered;
+    a->p.owner = a;
+    ldr_consensus_propose(w->c[member], ldr_buf_slice(&envelope), &a->p);
+    assert_false(a->done); /* never inside the call */
     ldr_buf_close(&command);
     ldr_buf_close(&envelope);
+}
+static int propose(struct world *w, int member, uint64_t incarnation)
+{
+    struct asked a = {.w = w};
+    submit(w, member, incarnation, &a);
+    waiting_for = &a;
+    run_until(w, is_answered);
     return a.code ? a.code : a.result;
 }
 
@@ -256,6 +262,31 @@ static void three_elect_agree_and_read(void **state)
     }
     assert_int_equal(ldr_state_map(ldr_consensus_state(w.c[leader]))->nnodes, 20);
     run_until(&w, all_agree);
+    end(&w);
+}
+
+/* Many that are committed at once: libraft answers all of them after all have been applied. */
+static void each_is_told_what_its_own_command_gave(void **state)
+{
+    struct world w;
+    struct asked a[64];
+    (void)state;
+    begin(&w, 3);
+    run_until(&w, somebody_leads);
+    int leader = leader_of(&w);
+    for (uint64_t i = 0; i < 64; i++) {
+        a[i] = (struct asked){.w = &w};
+        submit(&w, leader, i + 1, &a[i]);
+    }
+    for (uint64_t i = 0; i < 64; i++) {
+        waiting_for = &a[i];
+        run_until(&w, is_answered);
+        assert_int_equal(a[i].code, 0);
+        const struct ldr_map *m = ldr_state_map(ldr_consensus_state(w.c[leader]));
+        for (uint32_t k = 0; k < m->nnodes; k++)
+            if (m->nodes[k].incarnation == i + 1)
+                assert_int_equal(a[i].value, m->nodes[k].id);
+    }
     end(&w);
 }
 
@@ -341,8 +372,11 @@ static void one_process_a_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_elect_agree_and_read), cmocka_unit_test(a_lost_leader_is_followed_by_another),
-        cmocka_unit_test(snapshots_carry_everything), cmocka_unit_test(a_lost_member_is_replaced),
+        cmocka_unit_test(three_elect_agree_and_read),
+        cmocka_unit_test(each_is_told_what_its_own_command_gave),
+        cmocka_unit_test(a_lost_leader_is_followed_by_another),
+        cmocka_unit_test(snapshots_carry_everything),
+        cmocka_unit_test(a_lost_member_is_replaced),
         cmocka_unit_test(one_process_a_folder),
     };
     signal(SIGPIPE, SIG_IGN); /* as every process with sockets does */
