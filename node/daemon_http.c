@@ -28,33 +28,83 @@ static void times(const struct ldr_node_daemon *d, struct ldr_buf *b)
         ldr_buf_printf(b,
                        P "request_seconds_bucket{type=\"%s\",le=\"+Inf\"} %llu\n" P
                          "request_seconds_sum{type=\"%s\"} %g\n" P
-                         "request_seconds_count{type=\"%s\"} %llu\n" P
-                         "requests_failed_total{type=\"%s\"} %llu\n",
+                         "request_seconds_count{type=\"%s\"} %llu\n",
                        name, (unsigned long long)t->count, name, (double)t->sum_us / 1e6, name,
-                       (unsigned long long)t->count, name, (unsigned long long)t->failed);
+                       (unsigned long long)t->count);
+    }
+    ldr_buf_puts(b, "# HELP " P "requests_failed_total requests that ended with an error\n"
+                    "# TYPE " P "requests_failed_total counter\n");
+    for (size_t i = 0; i < ldr_msg_count; i++) {
+        unsigned type = ldr_msg_all[i].type;
+        if (type < LDR_NODE_TYPES && d->times[type].count)
+            ldr_buf_printf(b, P "requests_failed_total{type=\"%s\"} %llu\n", ldr_msg_all[i].name,
+                           (unsigned long long)d->times[type].failed);
     }
 }
 
+/* Figures of each replica. Prometheus wants all lines of a name together: each figure gathers its own. */
+#define REPLICA_FIGURES(X)                                                                       \
+    X(shard_facts, "gauge", "facts, estimated", r->facts)                                        \
+    X(shard_bytes, "gauge", "bytes on disk", r->bytes)                                           \
+    X(latest_hits_total, "counter", "reads that memory answered", st.table_hits)                 \
+    X(latest_misses_total, "counter", "reads that went to RocksDB", st.table_misses)             \
+    X(latest_bytes, "gauge", "memory of the newest rows", st.table_bytes)                        \
+    X(rocksdb_memtable_bytes, "gauge", "written and not yet in a table", st.memtable_bytes)      \
+    X(rocksdb_cache_bytes, "gauge", "in the block cache", st.cache_bytes)                        \
+    X(rocksdb_compaction_owed_bytes, "gauge", "what compaction still has to rewrite, estimated", \
+      st.compaction_owed_bytes)                                                                  \
+    X(rocksdb_compactions_running, "gauge", "compactions under way", st.compactions)             \
+    X(rocksdb_level0_files, "gauge", "tables that no compaction has taken yet", st.level0_files) \
+    X(rocksdb_writes_stopped, "gauge", "1 while writes wait for compaction", st.writes_stopped)
+
+enum {
+#define X(name, type, help, value) FIGURE_##name,
+    REPLICA_FIGURES(X)
+#undef X
+        FIGURES
+};
 struct replicas {
     const struct ldr_node_daemon *d;
-    struct ldr_buf *b;
+    struct ldr_buf figures[FIGURES], lags;
 };
 static void replica(void *ctx, const struct ldr_msg_replica *r)
 {
-    const struct replicas *x = ctx;
+    struct replicas *x = ctx;
     struct ldr_vault v = ldr_vault_shard_seam(x->d->vault);
-    struct ldr_vault_stats st;
-    ldr_buf_printf(x->b, P "shard_facts{shard=\"%u\"} %llu\n" P "shard_bytes{shard=\"%u\"} %llu\n", r->shard,
-                   (unsigned long long)r->facts, r->shard, (unsigned long long)r->bytes);
+    struct ldr_vault_stats st = {0};
+    bool open = v.stats(v.ctx, r->shard, &st) == 0;
+#define X(name, type, help, value)                                                            \
+    if (open)                                                                                 \
+        ldr_buf_printf(&x->figures[FIGURE_##name], P #name "{shard=\"%u\"} %llu\n", r->shard, \
+                       (unsigned long long)(value));
+    REPLICA_FIGURES(X)
+#undef X
     for (uint32_t i = 0; i < r->n_lags; i++)
-        ldr_buf_printf(x->b, P "lag_facts{shard=\"%u\",peer=\"%u\"} %llu\n", r->shard, r->lags[i].node,
+        ldr_buf_printf(&x->lags, P "lag_facts{shard=\"%u\",peer=\"%u\"} %llu\n", r->shard, r->lags[i].node,
                        (unsigned long long)r->lags[i].facts);
-    if (v.stats(v.ctx, r->shard, &st) == 0)
-        ldr_buf_printf(x->b,
-                       P "latest_hits_total{shard=\"%u\"} %llu\n" P
-                         "latest_misses_total{shard=\"%u\"} %llu\n" P "latest_bytes{shard=\"%u\"} %llu\n",
-                       r->shard, (unsigned long long)st.table_hits, r->shard,
-                       (unsigned long long)st.table_misses, r->shard, (unsigned long long)st.table_bytes);
+}
+
+static void lines(struct ldr_buf *b, struct ldr_buf *of, const char *name, const char *type, const char *help)
+{
+    if (of->n)
+        ldr_buf_printf(b, "# HELP " P "%s %s\n# TYPE " P "%s %s\n", name, help, name, type);
+    ldr_buf_put(b, of->p, of->n);
+    if (of->err && !b->err)
+        b->err = of->err;
+    ldr_buf_close(of);
+}
+
+static void replicas(const struct ldr_node_daemon *d, struct ldr_buf *b)
+{
+    struct replicas x = {.d = d};
+    for (int i = 0; i < FIGURES; i++)
+        ldr_buf_init(&x.figures[i], NULL, 0);
+    ldr_buf_init(&x.lags, NULL, 0);
+    ldr_node_replicas(d->node, replica, &x);
+#define X(name, type, help, value) lines(b, &x.figures[FIGURE_##name], #name, type, help);
+    REPLICA_FIGURES(X)
+#undef X
+    lines(b, &x.lags, "lag_facts", "gauge", "facts that a peer has and this replica lacks");
 }
 
 static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
@@ -63,7 +113,6 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
     struct ldr_vault v = ldr_vault_shard_seam(d->vault);
     struct ldr_vault_space space;
     struct ldr_data_stats net;
-    struct replicas x = {d, b};
     ldr_node_status(d->node, &s);
     v.space(v.ctx, &space);
     one(b, "id", "gauge", "number of this node, 0 = has not joined yet", s.id);
@@ -91,7 +140,7 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
         one(b, "frames_out_total", "counter", "messages sent", net.frames_out);
     }
     times(d, b);
-    ldr_node_replicas(d->node, replica, &x);
+    replicas(d, b);
 }
 
 void ldr_node_http(void *ctx, const char *path, struct ldr_http_answer *a)

@@ -224,6 +224,8 @@ struct ldr_vault_stats {
     uint64_t facts, bytes;                                      /* estimates */
     uint64_t table_rows, table_bytes, table_hits, table_misses; /* in-memory latest rows */
     uint64_t head_seq;
+    uint64_t memtable_bytes, cache_bytes, compaction_owed_bytes, compactions, level0_files; /* shard.h */
+    bool writes_stopped;
 };
 struct ldr_vault_space {
     uint64_t used, free;

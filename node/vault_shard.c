@@ -199,7 +199,13 @@ static int vault_stats(void *ctx, uint32_t shard, struct ldr_vault_stats *out)
                                     .table_bytes = st.table_bytes,
                                     .table_hits = st.table_hits,
                                     .table_misses = st.table_misses,
-                                    .head_seq = st.seq};
+                                    .head_seq = st.seq,
+                                    .memtable_bytes = st.memtable_bytes,
+                                    .cache_bytes = st.cache_bytes,
+                                    .compaction_owed_bytes = st.compaction_owed_bytes,
+                                    .compactions = st.compactions,
+                                    .level0_files = st.level0_files,
+                                    .writes_stopped = st.writes_stopped};
     return 0;
 }
 

@@ -1,4 +1,6 @@
 /* Checkpoint, compaction, figures. */
+#include <stdlib.h>
+
 #include "shard/files.h"
 #include "shard/marker.h"
 #include "shard/shard_impl.h"
@@ -99,6 +101,15 @@ static uint64_t property(struct ldr_shard *s, enum ldr_cf cf, const char *name)
     return rocksdb_property_int_cf(s->db, s->cf[cf], name, &v) == 0 ? v : 0;
 }
 
+static uint64_t level0_files(struct ldr_shard *s, enum ldr_cf cf)
+{
+    char *text = rocksdb_property_value_cf(s->db, s->cf[cf], "rocksdb.num-files-at-level0"); /* text only */
+    uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+    if (text)
+        rocksdb_free(text);
+    return n;
+}
+
 int ldr_shard_stats(struct ldr_shard *s, struct ldr_shard_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -111,10 +122,17 @@ int ldr_shard_stats(struct ldr_shard *s, struct ldr_shard_stats *out)
         return LDR_E_NOMEM;
     out->disk_bytes = ldr_files_usage(db);
     ldr_release(NULL, db);
-    for (int i = 0; i < LDR_CF_COUNT; i++)
-        out->memory_bytes += property(s, (enum ldr_cf)i, "rocksdb.cur-size-all-mem-tables") +
-                             property(s, (enum ldr_cf)i, "rocksdb.estimate-table-readers-mem");
-    out->memory_bytes += rocksdb_cache_get_usage(s->cache);
+    for (int i = 0; i < LDR_CF_COUNT; i++) {
+        enum ldr_cf cf = (enum ldr_cf)i;
+        out->memtable_bytes += property(s, cf, "rocksdb.cur-size-all-mem-tables");
+        out->memory_bytes += property(s, cf, "rocksdb.estimate-table-readers-mem");
+        out->compaction_owed_bytes += property(s, cf, "rocksdb.estimate-pending-compaction-bytes");
+        out->level0_files += level0_files(s, cf);
+    }
+    out->compactions = property(s, LDR_CF_HISTORY, "rocksdb.num-running-compactions"); /* of all families */
+    out->writes_stopped = property(s, LDR_CF_HISTORY, "rocksdb.is-write-stopped") != 0;
+    out->cache_bytes = rocksdb_cache_get_usage(s->cache);
+    out->memory_bytes += out->memtable_bytes + out->cache_bytes;
     struct ldr_latest_stats t;
     ldr_latest_stats(s->table, &t);
     out->table_rows = t.rows;

@@ -133,6 +133,10 @@ struct ldr_shard_stats {
     uint64_t disk_bytes;
     uint64_t memory_bytes;                                      /* caches, memtables, table readers */
     uint64_t table_rows, table_bytes, table_hits, table_misses; /* in-memory latest table */
+    uint64_t memtable_bytes, cache_bytes; /* of memory_bytes: RocksDB's memtables and its block cache */
+    uint64_t compaction_owed_bytes;       /* estimate of what compaction still has to rewrite */
+    uint64_t compactions, level0_files;   /* running now; tables that no compaction has taken yet */
+    bool writes_stopped;                  /* until compaction has caught up */
     uint64_t seq;
     uint64_t incarnation;
 };
