@@ -5,6 +5,7 @@
  * Nothing here needs a coordinator once both are there. */
 #ifndef LDR_CLIENT_CLUSTER_H
 #define LDR_CLIENT_CLUSTER_H
+#include "client/cluster_cache.h"
 #include "client/cluster_pace.h"
 #include "client/cluster_store.h"
 #include "rpc/rpc.h"
@@ -32,7 +33,8 @@ struct ldr_remote {
     struct ldr_cluster_control control;
     void (*map_news)(void *ctx, const struct ldr_map *map); /* addresses may have changed; under `refresh` */
     void *news_ctx;
-    void *net; /* behind peers and control */
+    struct ldr_cluster_cache *cache; /* NULL: nothing is kept on disk. Under `refresh` */
+    void *net;                       /* behind peers and control */
     void (*net_close)(void *net);
     uint64_t client_id;
     uint64_t command_seq;     /* under commands */
@@ -58,9 +60,10 @@ extern const struct ldr_remote_ops ldr_cluster_ops;
 /* The map as last heard; give it back. Never NULL after opening. */
 struct ldr_map_ref *ldr_cluster_map(struct ldr_remote *r);
 void ldr_cluster_map_release(struct ldr_map_ref *m);
-/* Asks the coordinators for a newer map and newer definitions; publishes what comes. 0 also when nothing is
- * newer. */
-int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err);
+/* Asks the coordinators for a newer map and newer definitions; publishes what comes and keeps it on disk. 0
+ * also when nothing is newer. Waits that long, and for the refresh of another thread. */
+int ldr_cluster_refresh(struct ldr_remote *r, bool strict, uint32_t timeout_ms, struct ldr_err *err);
+#define LDR_CLUSTER_CONTROL_MS 5000u
 /* Tells the watcher that something newer was heard of. Any thread. */
 void ldr_cluster_news(struct ldr_remote *r);
 /* The same, when these versions are newer than what is known. */

@@ -267,7 +267,7 @@ static int copy_all(struct ldr_remote *r, const char *dir, struct ldr_err *err)
 {
     char *registry = ldr_path_join(dir, "registry"), *shards = ldr_path_join(dir, "shards"),
          *stamp = ldr_path_join(dir, "stamp");
-    int rc = registry && shards && stamp ? ldr_cluster_refresh(r, true, err)
+    int rc = registry && shards && stamp ? ldr_cluster_refresh(r, true, LDR_CLUSTER_CONTROL_MS, err)
                                          : ldr_fail(err, LDR_E_NOMEM, "out of memory");
     struct ldr_map_ref *m = ldr_cluster_map(r);
     if (!rc)

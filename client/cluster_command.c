@@ -43,7 +43,8 @@ int ldr_cluster_command(struct ldr_remote *r, struct ldr_slice command, uint64_t
     int rc = ldr_cluster_control_command(&r->control, r->client_id, ++r->command_seq, &c, &res, err);
     pthread_mutex_unlock(&r->commands);
     struct ldr_err why;
-    if (!rc && ldr_cluster_refresh(r, false, &why)) /* what we have done we also see */
+    if (!rc &&
+        ldr_cluster_refresh(r, false, LDR_CLUSTER_CONTROL_MS, &why)) /* what we have done we also see */
         ldr_cluster_news(r);
     if (version)
         *version = rc ? atomic_load(&r->store->version) : res.defs_version;

@@ -6,6 +6,7 @@
 
 #define BACKOFF_US  20000u
 #define BACKOFF_MAX 500000u
+#define MAP_MS      1000u /* for coordinators to tell a newer map: without them the replicas may still answer */
 
 /* ---- Running ---- */
 
@@ -231,10 +232,11 @@ static int take_batch(struct run *r, struct ldr_gate_call *b, struct ldr_err *er
     return rc;
 }
 
-static void follow_map(struct run *r)
+static void follow_map(struct run *r, uint64_t now)
 {
     struct ldr_err why;
-    if (ldr_cluster_refresh(r->job->remote, false, &why))
+    uint64_t left_ms = (r->deadline_us - now) / 1000 + 1;
+    if (ldr_cluster_refresh(r->job->remote, false, left_ms < MAP_MS ? (uint32_t)left_ms : MAP_MS, &why))
         r->last = why; /* go on with the map there is: the replicas may still answer */
     ldr_cluster_map_release(r->map);
     r->map = ldr_cluster_map(r->job->remote);
@@ -260,7 +262,7 @@ static int loop(struct run *r, struct ldr_err *err)
         if (now >= r->deadline_us)
             return out_of_time(r, err);
         if (r->stale)
-            follow_map(r);
+            follow_map(r, now);
         r->when = r->deadline_us;
         rc = launch(r, now, err);
         if (rc || r->done + r->cut >= j->n)

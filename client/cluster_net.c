@@ -31,6 +31,20 @@ static const char *address_of(void *ctx, uint32_t node)
     return found ? n->told : NULL;
 }
 
+/* Only who is in the map: the addresses may be those of another cluster by now, when the map is an old one.
+ */
+static bool known(void *ctx, const char *address, uint32_t node, uint64_t incarnation)
+{
+    struct net *n = ctx;
+    bool found = false;
+    pthread_mutex_lock(&n->lock);
+    for (uint32_t i = 0; i < n->nnodes && !found; i++)
+        found = n->nodes[i].id == node && n->nodes[i].incarnation == incarnation &&
+                strcmp(n->nodes[i].address, address) == 0;
+    pthread_mutex_unlock(&n->lock);
+    return found;
+}
+
 static void map_news(void *ctx, const struct ldr_map *map)
 {
     struct net *n = ctx;
@@ -160,13 +174,18 @@ int ldr_cluster_connect(struct ldr_remote *r, void *addresses, struct ldr_err *e
     if (rc)
         return rc;
     r->control = n->control;
+    rc = ldr_cluster_cache_open(r->store->opts.cache_dir, addresses, &r->cache);
+    if (rc)
+        return ldr_fail(err, rc, "cannot keep the map: %s", ldr_code_text(rc));
     rc = ldr_uv_loop_create(&n->loop);
     struct ldr_data_peers_options o = {.loop = n->loop,
                                        .cluster = "",
                                        .name = "liblarder",
                                        .role = LDR_ROLE_CLIENT,
                                        .address = address_of,
-                                       .address_ctx = n};
+                                       .address_ctx = n,
+                                       .known = known,
+                                       .known_ctx = n};
     n->remote = r;
     if (!rc)
         rc = ldr_data_peers_create(&o, &n->peers);

@@ -98,7 +98,7 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
     struct ldr_map_ref *m = ldr_cluster_map(r);
     uint32_t n = 0, *nodes = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *nodes);
     struct ldr_slice *payloads = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *payloads);
-    bool *flags = ldr_calloc(NULL, 2 * (m->map.nnodes + 1), sizeof *flags);
+    bool *flags = ldr_calloc(NULL, ((size_t)m->map.nnodes + 1) * 2, sizeof *flags);
     struct ldr_stamp_req q = {.at_least_us = atomic_load(&r->stamp_us)};
     struct ldr_buf out;
     ldr_buf_init(&out, NULL, 0);

@@ -2,14 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/catalog.h"
 #include "client/cluster.h"
 #include "client/cluster_store.h"
 
-#define WATCH_SECONDS 2 /* between questions for news, when nobody tells */
-#define CONTROL_MS    5000u
+#define WATCH_SECONDS 2     /* between questions for news, when nobody tells */
 #define STRICT_MS     2000u /* then what a follower knows will do */
+#define REACH_MS      1000u /* then what is on disk will do, when not one coordinator can be reached */
+#define FOLLOWER_MS   1500u /* the same, when some can be, and say nothing */
 
 /* ---- Map ---- */
 
@@ -75,7 +77,16 @@ static int take_defs(struct ldr_remote *r, struct ldr_slice bytes, struct ldr_er
     return 0;
 }
 
-int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err)
+/* Without it a later start needs a coordinator: nothing that a caller must hear of. */
+static void keep(struct ldr_remote *r)
+{
+    struct ldr_err why;
+    if (r->cache && ldr_cluster_cache_save(r->cache, &r->map->map, r->store->catalog->registry,
+                                           r->store->clock.now_us(r->store->clock.ctx), &why))
+        ldr_logf(&r->store->log, LDR_LOG_INFO, "the map is not kept on disk: %s", why.message);
+}
+
+int ldr_cluster_refresh(struct ldr_remote *r, bool strict, uint32_t timeout_ms, struct ldr_err *err)
 {
     struct ldr_buf out, in;
     struct ldr_arena arena;
@@ -89,8 +100,7 @@ int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err)
     struct ldr_state_rep a;
     int rc = ldr_state_req_encode(&q, &out);
     rc = rc ? ldr_fail(err, rc, "out of memory")
-            : r->control.ask(r->control.ctx, LDR_MSG_STATE, ldr_buf_slice(&out),
-                             strict ? STRICT_MS : CONTROL_MS, &in, err);
+            : r->control.ask(r->control.ctx, LDR_MSG_STATE, ldr_buf_slice(&out), timeout_ms, &in, err);
     if (!rc && (rc = ldr_state_rep_decode(ldr_buf_slice(&in), &arena, &a)) != 0)
         ldr_fail(err, rc, "the coordinator's answer is not one: %s", ldr_code_text(rc));
     if (!rc && a.map.n)
@@ -99,6 +109,8 @@ int ldr_cluster_refresh(struct ldr_remote *r, bool strict, struct ldr_err *err)
         rc = take_defs(r, a.defs, err);
     if (!rc && (!r->map || !r->store->catalog))
         rc = ldr_fail(err, LDR_E_CORRUPT, "the coordinator sent no map or no definitions");
+    if (!rc && (a.map.n || a.defs.n))
+        keep(r);
     pthread_mutex_unlock(&r->refresh);
     ldr_arena_close(&arena);
     ldr_buf_close(&out);
@@ -145,7 +157,7 @@ static void *watch(void *ctx)
         if (stop)
             return NULL;
         struct ldr_err why;
-        bool failed = ldr_cluster_refresh(r, false, &why) != 0;
+        bool failed = ldr_cluster_refresh(r, false, LDR_CLUSTER_CONTROL_MS, &why) != 0;
         if (failed && !silent)
             ldr_logf(&r->store->log, LDR_LOG_WARN, "no coordinator answers; going on with map %llu: %s",
                      (unsigned long long)r->map->map.version, why.message);
@@ -197,6 +209,7 @@ void ldr_cluster_close(struct ldr_store *s)
     if (r->net_close)
         r->net_close(r->net);
     ldr_cluster_map_release(r->map);
+    ldr_cluster_cache_close(r->cache);
     pthread_mutex_destroy(&r->commands);
     pthread_mutex_destroy(&r->refresh);
     pthread_mutex_destroy(&r->map_lock);
@@ -204,6 +217,62 @@ void ldr_cluster_close(struct ldr_store *s)
     pthread_cond_destroy(&r->watch_cond);
     free(r);
     s->remote = NULL;
+}
+
+/* What was kept on disk. On failure nothing has changed, and *err says what the coordinators' failure was. */
+static int take_kept(struct ldr_remote *r, const struct ldr_err *err)
+{
+    struct ldr_map_ref *m = ldr_calloc(NULL, 1, sizeof *m);
+    struct ldr_registry *registry = NULL;
+    struct ldr_err why;
+    int64_t saved_us = 0;
+    int rc = m ? ldr_cluster_cache_load(r->cache, &m->map, &registry, &saved_us, &why) : LDR_E_NOMEM;
+    if (rc) {
+        free(m);
+        if (rc != LDR_E_NOT_FOUND && rc != LDR_E_NOMEM)
+            ldr_logf(&r->store->log, LDR_LOG_WARN, "a map kept on disk is ignored: %s", why.message);
+        return rc;
+    }
+    atomic_init(&m->refs, 1);
+    rc = ldr_catalog_create(registry, &r->store->catalog, &why); /* takes the registry, also when it fails */
+    if (rc) {
+        ldr_cluster_map_release(m);
+        return rc;
+    }
+    atomic_store(&r->store->version, r->store->catalog->version);
+    r->map = m;
+    if (r->map_news)
+        r->map_news(r->news_ctx, &m->map);
+    char text[LDR_TIME_TEXT];
+    ldr_time_format(saved_us, text);
+    ldr_logf(&r->store->log, LDR_LOG_WARN,
+             "no coordinator answers; starting with map %llu and definitions %llu of %s from %s: %s",
+             (unsigned long long)m->map.version, (unsigned long long)r->store->catalog->version, text,
+             ldr_cluster_cache_path(r->cache), err->message);
+    return 0;
+}
+
+/* Strictly, so that what others were told has happened is seen; while nobody leads, as somebody knows it;
+ * when nobody answers at all, as it was when a client of this user last heard of it. */
+static int first_state(struct ldr_remote *r, struct ldr_err *err)
+{
+    struct ldr_err why;
+    if (!r->cache || access(ldr_cluster_cache_path(r->cache), R_OK)) {
+        if (ldr_cluster_refresh(r, true, STRICT_MS, &why) == 0)
+            return 0;
+        return ldr_cluster_refresh(r, false, LDR_CLUSTER_CONTROL_MS, err);
+    }
+    int rc = ldr_cluster_refresh(r, true, REACH_MS, &why);
+    if (rc && rc != LDR_E_UNAVAILABLE) {
+        rc = ldr_cluster_refresh(r, true, STRICT_MS - REACH_MS, &why);
+        if (rc)
+            rc = ldr_cluster_refresh(r, false, FOLLOWER_MS, &why);
+    }
+    if (!rc || take_kept(r, &why) == 0)
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
 }
 
 int ldr_cluster_open(struct ldr_store *s,
@@ -230,10 +299,8 @@ int ldr_cluster_open(struct ldr_store *s,
         ldr_fail(err, rc, "no random numbers");
     if (!rc)
         rc = connect(r, ctx, err);
-    /* strictly, so that what others were told has happened is seen; while nobody leads, as somebody knows it
-     */
-    if (!rc && ldr_cluster_refresh(r, true, err))
-        rc = ldr_cluster_refresh(r, false, err);
+    if (!rc)
+        rc = first_state(r, err);
     if (!rc && r->map->map.nshards == 0)
         rc = ldr_fail(err, LDR_E_REFUSED, "the cluster has no shards yet: `larder cluster init` makes them");
     s->shards = rc ? NULL : ldr_calloc(NULL, 1, sizeof *s->shards);

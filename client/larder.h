@@ -113,6 +113,10 @@ struct ldr_open_opts {   /* zeros are defaults */
     bool no_sync;        /* do not fsync: for data that can be rebuilt */
     void (*log)(void *ctx, int level, const char *text); /* 0 debug 1 info 2 warning 3 error */
     void *log_ctx;
+    /* Where a cluster's map and definitions are kept, so that a client can start while no coordinator
+     * answers: NULL = $XDG_CACHE_HOME/larder, else ~/.cache/larder; "" = nowhere. At most 16 files of 32 MiB
+     */
+    const char *cache_dir;
 };
 /* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED). */
 LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,

@@ -14,6 +14,7 @@ say() { # 0|1 WHAT
         status=1
         echo "not ok $2"
     fi
+    return "$1"
 }
 finish() {
     for f in "$work"/*.pid; do
@@ -21,6 +22,7 @@ finish() {
     done
     [ $status = 0 ] && rm -rf "$work" || echo "kept: $work"
 }
+export LARDER_CACHE_DIR="$work/cache"
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
 members=1@127.0.0.1:$((port + 11)),2@127.0.0.1:$((port + 12)),3@127.0.0.1:$((port + 13))
@@ -88,6 +90,8 @@ within "node 1 down" write 12 50
 node 1
 tell 30 active
 say $? "node 1 is back"
+tell 30 l scrub >/dev/null 2>&1 # every node reaches every other one again
+say $? "replicas can be compared"
 
 kill -STOP "$(cat "$work/n2.pid")"
 within "node 2 silent for a moment" read 12 250
@@ -100,4 +104,55 @@ kill -CONT "$(cat "$work/n2.pid")"
 tell 30 active
 say $? "node 2 is back"
 within "all nodes up" read 12 250
+
+# ---- no coordinator: what an earlier client kept on disk will do ----
+for i in 1 2 3; do
+    kill -9 "$(cat "$work/c$i.pid")"
+    wait "$(cat "$work/c$i.pid")" 2>/dev/null
+done
+get() { l get-online-features -f v:a -e id=7 >"$work/get" 2>"$work/get.err"; }
+get
+say $? "no coordinator: a fresh larder reads"
+grep -qw 70 "$work/get" && grep -q 'no coordinator answers; starting with map' "$work/get.err"
+say $? "no coordinator: the right value, and a notice" || cat "$work/get" "$work/get.err"
+within "no coordinator" read 3 250
+within "no coordinator" write 3 250
+[ "$(field open_ms)" -lt 1500 ]
+say $? "no coordinator: a client starts within 1500 ms"
+kill -9 "$(cat "$work/n3.pid")"
+wait "$(cat "$work/n3.pid")" 2>/dev/null
+within "no coordinator, node 3 killed" read 3 250
+within "no coordinator, node 3 killed" write 3 250
+LARDER_CACHE_DIR='' get
+[ $? = 3 ] && ! grep -q starting "$work/get.err"
+say $? "no coordinator, nothing kept (switched off): exit 3" || cat "$work/get.err"
+cp -r "$work/cache" "$work/kept"
+for f in "$work"/kept/*; do
+    printf 'x' | dd of="$f" bs=1 seek=200 conv=notrunc 2>/dev/null
+done
+LARDER_CACHE_DIR="$work/kept" get
+[ $? = 3 ] && grep -q 'is ignored: .*checksum' "$work/get.err"
+say $? "no coordinator, a damaged file: ignored with a notice" || cat "$work/get.err"
+# another cluster at these addresses, made in the same way: its shards have the same numbers, and like as not epochs
+for i in 1 2; do
+    kill -9 "$(cat "$work/n$i.pid")"
+    wait "$(cat "$work/n$i.pid")" 2>/dev/null
+done
+for i in 1 2 3; do
+    rm -rf "$work/c$i" "$work/n$i"
+    coordinator $i
+done
+for i in 1 2 3; do node $i; done
+export LARDER_CACHE_DIR=
+tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed && l apply >/dev/null 2>&1 &&
+    tell 30 "$bin/client_probe" "$store" write 16 >/dev/null 2>&1
+say $? "a new cluster at the same addresses"
+export LARDER_CACHE_DIR="$work/cache"
+for i in 1 2 3; do
+    kill -9 "$(cat "$work/c$i.pid")"
+    wait "$(cat "$work/c$i.pid")" 2>/dev/null
+done
+get
+[ $? = 3 ] && ! grep -q . "$work/get"
+say $? "nodes of the new cluster are not asked with the old one's map" || cat "$work/get" "$work/get.err"
 exit $status

@@ -5,6 +5,7 @@ bin=$(cd "$1" && pwd)
 port=${2:-17410}
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=$(mktemp -d)
+export LARDER_CACHE_DIR="$dir/cache"
 pids=
 finish() {
     for p in $pids; do kill "$p" 2>/dev/null; done

@@ -6,6 +6,7 @@ set -u
 bin=$(cd "$1" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
+export LARDER_CACHE_DIR="$work/cache"
 export LARDER_TEMPLATES="$root/examples"
 port=$((20000 + $$ % 20000))
 status=0

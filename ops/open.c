@@ -24,6 +24,7 @@ void ldr_cli_open_opts(const struct ldr_cli *c, struct ldr_open_opts *opts)
         .memory_bytes = c->memory_bytes,
         .log = log_line,
         .log_ctx = (void *)(uintptr_t)c,
+        .cache_dir = getenv("LARDER_CACHE_DIR"),
     };
 }
 

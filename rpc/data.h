@@ -64,6 +64,10 @@ struct ldr_data_peers_options {
     /* Address of a node, NULL = not known; borrowed until the next call. */
     const char *(*address)(void *ctx, uint32_t node);
     void *address_ctx;
+    /* Whether a server at that address may say so of itself; else it is taken for unreachable. NULL: any may.
+     */
+    bool (*known)(void *ctx, const char *address, uint32_t node, uint64_t incarnation);
+    void *known_ctx;
     const struct ldr_peers *control; /* takes the calls to LDR_PEER_COORDINATOR; copied. NULL: they fail */
     struct ldr_data_limits limits;   /* outstanding: more calls to one server end at once with LDR_E_BUSY */
 };

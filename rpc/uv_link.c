@@ -194,6 +194,10 @@ static void greeted(struct link *l, const struct ldr_frame *f)
         link_break(l, code == LDR_E_REFUSED || code == LDR_E_FORMAT ? code : LDR_E_UNAVAILABLE);
         return;
     }
+    if (l->peers->known && !l->peers->known(l->peers->known_ctx, l->address, rep.node, rep.incarnation)) {
+        link_break(l, LDR_E_UNAVAILABLE);
+        return;
+    }
     l->state = LINK_READY;
     l->back_off_us = 0;
     l->tie->conn.frame_max = l->peers->wire.limits.frame_bytes;

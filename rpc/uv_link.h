@@ -54,6 +54,8 @@ struct ldr_data_peers {
     struct ldr_peers control;
     const char *(*address)(void *ctx, uint32_t node);
     void *address_ctx;
+    bool (*known)(void *ctx, const char *address, uint32_t node, uint64_t incarnation);
+    void *known_ctx;
     struct link *links;
     struct ldr_call *ended, **last_ended; /* chained by impl[0]; code in impl[1] */
     enum ldr_role role;

@@ -137,6 +137,8 @@ int ldr_data_peers_create(const struct ldr_data_peers_options *o, struct ldr_dat
     p->role = o->role;
     p->address = o->address;
     p->address_ctx = o->address_ctx;
+    p->known = o->known;
+    p->known_ctx = o->known_ctx;
     if (o->control)
         p->control = *o->control;
     memcpy(p->cluster, cluster, strlen(cluster) + 1);
