@@ -1,45 +1,14 @@
 /* Larder, embedded, through larder.h alone: typed values of all 25 features with their statuses. */
-#include "bench/peer.h"
-#include "client/larder.h"
-#include <stdlib.h>
+#include "bench/larder_rows.h"
 
 /* Large enough for the bulk path; each batch is durable when its call returns. */
-enum { BATCH = 250000, KEYS_MAX = 1000, COLUMNS = ROW_FEATURES + 1 };
-#define START_US INT64_C(1700000000000000)
+enum { BATCH = 250000, KEYS_MAX = 1000 };
 struct ld {
     struct ldr_store *store;
     struct ldr_query *query;
     struct ldr_rows *rows;
     struct ldr_datum keys[KEYS_MAX];
 };
-static char names_text[COLUMNS][8];
-static const char *names[COLUMNS];
-
-static void must(int rc, const struct ldr_err *err)
-{
-    if (rc)
-        bench_die("larder", err->message);
-}
-static void write_definition(const char *path)
-{
-    FILE *f = fopen(path, "w");
-    if (!f)
-        bench_die(path, "cannot write");
-    fprintf(f, "project: bench\nentities: [{name: thing, join_keys: [{name: id, type: int64}]}]\n"
-               "feature_views:\n  - name: v\n    entity: thing\n    features:\n");
-    names[0] = "id";
-    for (int k = 0; k < ROW_FEATURES; k++) {
-        const char *type = k < ROW_INTS                            ? "int64"
-                           : k < ROW_INTS + ROW_FLOATS             ? "float64"
-                           : k < ROW_INTS + ROW_FLOATS + ROW_BOOLS ? "bool"
-                                                                   : "string";
-        snprintf(names_text[k], sizeof names_text[k], "f%02d", k);
-        names[k + 1] = names_text[k];
-        fprintf(f, "      - {name: %s, type: %s}\n", names_text[k], type);
-    }
-    if (fclose(f))
-        bench_die(path, "cannot write");
-}
 static void *ld_open(const char *dir)
 {
     struct ld *l = calloc(1, sizeof *l);
@@ -52,18 +21,6 @@ static void *ld_open(const char *dir)
     must(ldr_open(url, &o, &l->store, &err), &err);
     must(ldr_apply(l->store, dir, UINT64_MAX, NULL, NULL, NULL, NULL, &err), &err);
     return l;
-}
-static void put_cells(struct ldr_datum *d, uint64_t entity, const struct row *r)
-{
-    *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)entity};
-    for (int k = 0; k < ROW_INTS; k++)
-        *d++ = (struct ldr_datum){.type = LDR_INT64, .v.i = r->i[k]};
-    for (int k = 0; k < ROW_FLOATS; k++)
-        *d++ = (struct ldr_datum){.type = LDR_FLOAT64, .v.f64 = r->f[k]};
-    for (int k = 0; k < ROW_BOOLS; k++)
-        *d++ = (struct ldr_datum){.type = LDR_BOOL, .v.b = r->b[k]};
-    for (int k = 0; k < ROW_TEXTS; k++)
-        *d++ = (struct ldr_datum){.type = LDR_STRING, .v.s = {r->t[k], strlen(r->t[k])}};
 }
 static void ld_load(void *db, uint64_t entities)
 {
@@ -90,21 +47,6 @@ static void ld_load(void *db, uint64_t entities)
     struct ldr_query_spec spec = {.features = features, .nfeatures = 1};
     must(ldr_query_create(l->store, &spec, &l->query, &err), &err);
     must(ldr_rows_create(&l->rows), &err);
-}
-static uint64_t read_cells(const struct ldr_datum *c)
-{
-    uint64_t sum = 0;
-    for (int k = 0; k < ROW_FEATURES; k++, c++) {
-        if (c->status != LDR_PRESENT)
-            bench_die("larder", "a value is missing");
-        if (c->type == LDR_FLOAT64)
-            sum += (uint64_t)c->v.f64;
-        else if (c->type == LDR_STRING)
-            sum += c->v.s.n + *(const uint8_t *)c->v.s.p;
-        else
-            sum += c->type == LDR_BOOL ? c->v.b : (uint64_t)c->v.i;
-    }
-    return sum;
 }
 static uint64_t ld_get(void *db, uint64_t entity)
 {

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|all] [--check]
+# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|all] [--check]
 set -eu
 cd "$(dirname "$0")/.."
 part=all
 check=
 for a in "$@"; do
     case "$a" in
-    online | offline | ingest | write | all) part=$a ;;
+    online | offline | ingest | write | scale | all) part=$a ;;
     --check) check=1 ;;
-    *) echo "usage: ./run bench [online|offline|ingest|write|all] [--check]" >&2; exit 2 ;;
+    *) echo "usage: ./run bench [online|offline|ingest|write|scale|all] [--check]" >&2; exit 2 ;;
     esac
 done
 say() { printf '%s\n' "$*" >&2; }
@@ -35,7 +35,7 @@ say "Building"
 ninja -C build/bench-tree >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log" >&2; exit 1; }
 bin=$PWD/build/bench-tree/bin
 
-if [ "$part" != online ] && [ "$part" != write ]; then
+if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
     if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null; then
         say "Installing DuckDB 1.4.0 from its package"
         python3 -m venv "$work/venv"
@@ -53,6 +53,10 @@ if [ "$part" = online ] || [ "$part" = all ]; then
     mkdir -p "$tmp/online"
     "$bin/bench_online" "$tmp/online" "$entities" "$rounds" >>"$results"
     rm -rf "$tmp/online"
+fi
+if [ "$part" = scale ] || [ "$part" = all ]; then
+    say "Clusters of 1 to 4 nodes, $rounds rounds"
+    sh bench/scale.sh "$bin" "$tmp" "$rounds" >>"$results"
 fi
 if [ "$part" = write ] || [ "$part" = all ]; then
     say "Small durable writes: 1 and 32 writers, $rounds rounds"
