@@ -14,6 +14,20 @@
     X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled, unnoticed")      \
     X(map_not_persisted, "a node acts on a map before it is durable")                                    \
     X(pull_skipped, "replicas do not pull from each other")                                              \
+    X(raft_append_unsynced, "a coordinator's log says durable before it is")                             \
+    X(raft_apply_before_commit, "a coordinator applies a command when it is proposed")                   \
+    X(raft_barrier_skipped, "a strict read is answered without a barrier")                               \
+    X(raft_change_misplaced, "a change of coordinators inside a message is not noticed when committed")  \
+    X(raft_commit_goes_back, "entries that come again take a coordinator's commit index back")           \
+    X(raft_leads_too_early, "a coordinator leads before it has applied what earlier ones committed")     \
+    X(raft_result_of_another, "a client is told what another's command gave")                            \
+    X(raft_sessions_not_in_snapshot, "a snapshot lacks the clients' last commands")                      \
+    X(raft_sessions_not_restored, "a coordinator forgets the clients' last commands when it starts")     \
+    X(raft_snapshot_old_members, "a coordinator's snapshot names the members before the newest change")  \
+    X(raft_snapshot_old_term, "a snapshot is sent to a coordinator under the term of an older one")      \
+    X(raft_stale_answer, "a message of an earlier term is answered with an index that was never set")    \
+    X(raft_vote_unsynced, "a coordinator's term and vote are not synced")                                \
+    X(raft_write_error_ignored, "a coordinator goes on after a write of its log failed")                 \
     X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \
     X(settled_epoch_ignored, "pulls are answered as settled while older writes are under way")           \
     X(skip_fsync, "the storage says durable before it is")                                               \

@@ -79,7 +79,8 @@ enum ldr_member_op {
     LDR_MEMBER_REMOVE,
     LDR_MEMBER_TRANSFER /* leadership; id 0 = to anybody */
 };
-/* On the leader; one at a time (LDR_E_BUSY). ADD is done when the new one has caught up and votes. */
+/* On the leader; one at a time (LDR_E_BUSY). ADD is done when the new one has caught up and votes; what a
+ * leader has left half done goes on with the same ADD. */
 void ldr_consensus_member(struct ldr_consensus *c, enum ldr_member_op op, uint64_t id, const char *address,
                           struct ldr_proposal *p);
 /* The disk failed: this member must stop. */

@@ -72,6 +72,8 @@ static void watch(struct ldr_timer *t)
     }
     if (state == RAFT_LEADER && !c->leading && !c->lead_barrier_out) {
         c->lead_barrier.data = c;
+        if (LDR_BUG(raft_leads_too_early))
+            led_barrier(&c->lead_barrier, 0);
         c->lead_barrier_out = raft_barrier(&c->raft, &c->lead_barrier, led_barrier) == 0;
     }
     c->loop->timer_start(c->loop->ctx, &c->watch, WATCH_US);
@@ -98,6 +100,7 @@ static int start(struct ldr_consensus *c, struct ldr_err *err)
 {
     const struct ldr_consensus_opts *o = &c->opts;
     ldr_raft_guard(c);
+    ldr_raft_filter(c);
     ldr_raft_fsm_init(c);
     int status = raft_init(&c->raft, c->io, &c->fsm, o->id, o->address);
     if (status)

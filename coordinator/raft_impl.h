@@ -21,8 +21,11 @@ struct ldr_consensus {
     struct ldr_state *state;
     struct raft raft;
     struct raft_fsm fsm;
-    int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv);
-    raft_io_recv_cb recv; /* libraft's, behind ours */
+    struct raft_io inner;    /* the functions behind those of raft_guard.c */
+    raft_io_recv_cb recv;    /* libraft's, behind ours */
+    bool stale;              /* a message of an earlier term is being answered */
+    raft_index loaded_index; /* of the snapshot that was read last for another member, */
+    raft_term loaded_term;   /* and the term of that index */
     bool raft_open, started, closing, leading, broken;
     struct ldr_timer watch; /* leadership and failures */
     struct raft_barrier lead_barrier;
@@ -45,8 +48,10 @@ struct ldr_consensus {
 /* For whoever proposed what is at this index here, if anybody did. */
 void ldr_raft_keep_result(struct ldr_consensus *c, uint64_t index, const struct ldr_state_result *result);
 void ldr_raft_fsm_init(struct ldr_consensus *c);
-/* Stands between libraft and its I/O. */
+/* Both stand between libraft and its I/O: disk, messages. The guard first. */
 void ldr_raft_guard(struct ldr_consensus *c);
+void ldr_raft_filter(struct ldr_consensus *c);
+struct ldr_consensus *ldr_raft_of(struct raft_io *io);
 int ldr_raft_code(int status); /* of libraft as ours */
 /* Hands done() to the loop. */
 void ldr_raft_answer_later(struct ldr_consensus *c, struct ldr_proposal *p, int code);

@@ -15,6 +15,8 @@ struct ldr_request {
 void ldr_raft_keep_result(struct ldr_consensus *c, uint64_t index, const struct ldr_state_result *result)
 {
     struct ldr_request *r = c->requests;
+    for (; r && LDR_BUG(raft_result_of_another); r = r->next)
+        r->result = *result;
     while (r && r->apply.index != index)
         r = r->next;
     if (!r || r->events)
@@ -113,6 +115,8 @@ void ldr_consensus_propose(struct ldr_consensus *c, struct ldr_slice envelope, s
         raft_free(bytes);
         forget(r);
         ldr_raft_answer_later(c, p, ldr_raft_code(status));
+    } else if (LDR_BUG(raft_apply_before_commit)) {
+        (void)ldr_state_step(c->state, envelope, &r->result);
     }
 }
 
@@ -160,6 +164,10 @@ void ldr_consensus_barrier(struct ldr_consensus *c, struct ldr_proposal *p)
         ldr_raft_answer_later(c, p, LDR_E_CLOSED);
         return;
     }
+    if (LDR_BUG(raft_barrier_skipped) && c->leading) {
+        ldr_raft_answer_later(c, p, 0);
+        return;
+    }
     p->next = c->barrier_waiting;
     c->barrier_waiting = p;
     if (!c->barrier_running)
@@ -183,13 +191,24 @@ static void change_ended(struct ldr_consensus *c, int status)
         p->done(p, ldr_raft_code(status), NULL);
 }
 
+static void change_done(struct raft_change *req, int status);
+
+static int promote(struct ldr_consensus *c)
+{
+    int status = raft_assign(&c->raft, &c->change, c->change_id, RAFT_VOTER, change_done);
+    if (status &&
+        c->raft.legacy.change == &c->change) /* it keeps what it has refused, and would answer later */
+        c->raft.legacy.change = NULL;
+    return status;
+}
+
 static void change_done(struct raft_change *req, int status)
 {
     struct ldr_consensus *c = req->data;
     if (status == 0 && c->change_promote &&
         !c->closing) { /* it is in; now let it vote, once it has caught up */
         c->change_promote = false;
-        status = raft_assign(&c->raft, &c->change, c->change_id, RAFT_VOTER, change_done);
+        status = promote(c);
         if (status == 0)
             return;
     }
@@ -200,6 +219,28 @@ static void transfer_done(struct raft_transfer *req)
 {
     struct ldr_consensus *c = req->data;
     change_ended(c, raft_state(&c->raft) == RAFT_LEADER ? RAFT_BUSY : 0);
+}
+
+/* Asked before libraft is, because it leaks what it refuses. */
+static int may_change(const struct ldr_consensus *c)
+{
+    const struct raft *r = &c->raft;
+    if (r->state != RAFT_LEADER || r->leader_state.transferee)
+        return RAFT_NOTLEADER;
+    return r->configuration_uncommitted_index || r->leader_state.promotee_id ? RAFT_CANTCHANGE : 0;
+}
+
+/* New, or taken in before by a leader who did not live to let it vote. */
+static int add(struct ldr_consensus *c, uint64_t id, const char *address)
+{
+    const struct raft_configuration *conf = &c->raft.configuration;
+    for (unsigned i = 0; i < conf->n; i++)
+        if (conf->servers[i].id == id && conf->servers[i].role != RAFT_VOTER &&
+            strcmp(conf->servers[i].address, address) == 0) {
+            c->change_promote = false;
+            return promote(c);
+        }
+    return raft_add(&c->raft, &c->change, id, address, change_done);
 }
 
 void ldr_consensus_member(struct ldr_consensus *c, enum ldr_member_op op, uint64_t id, const char *address,
@@ -216,11 +257,12 @@ void ldr_consensus_member(struct ldr_consensus *c, enum ldr_member_op op, uint64
     c->change_promote = op == LDR_MEMBER_ADD;
     switch (op) {
     case LDR_MEMBER_ADD:
-        status = id && address && *address ? raft_add(&c->raft, &c->change, id, address, change_done)
-                                           : RAFT_INVALID;
+        status = id && address && *address ? may_change(c) : RAFT_INVALID;
+        status = status ? status : add(c, id, address);
         break;
     case LDR_MEMBER_REMOVE:
-        status = raft_remove(&c->raft, &c->change, id, change_done);
+        status = may_change(c);
+        status = status ? status : raft_remove(&c->raft, &c->change, id, change_done);
         break;
     case LDR_MEMBER_TRANSFER:
         status = raft_transfer(&c->raft, &c->transfer, id, transfer_done);

@@ -1,0 +1,141 @@
+/* Messages on their way into libraft (0.22) and out of it, for what it does not survive by itself. Each was
+ * found by the simulator of coordinators (tests/sim/raft):
+ *
+ * - a snapshot of the leader's that arrives while one is being written, ours or his: libraft dereferences
+ * NULL, or forgets to free it. It is lost here, and comes again;
+ * - entries that come late or again, when the log that they belong to was cut after a snapshot: libraft takes
+ *   index 1 for new, and reads past the end of the message;
+ * - entries that come again, from before the commit index: libraft takes the index back to them, and the next
+ *   snapshot then says an index that is older than the state in it;
+ * - a change of members that is not the first entry of its message: libraft notes the first one's index for
+ * it, does not notice when it is committed, refuses all further changes, and writes the old members into
+ *   snapshots;
+ * - what comes from an earlier term is answered with an index that was never set, and a sender who leads
+ * again by then takes it for what is stored here, and commits what nobody but he has. */
+#include "coordinator/raft_impl.h"
+
+/* Entries from before the log's beginning are known: they are in the snapshot. What is left of the message
+ * follows that. */
+static void skip_known(const struct raft *r, struct raft_append_entries *a)
+{
+    if (!a->n_entries || a->term < r->current_term || a->prev_log_index >= r->trail.offset)
+        return;
+    raft_index known = r->trail.snapshot.index - a->prev_log_index;
+    a->prev_log_index = r->trail.snapshot.index;
+    a->prev_log_term = r->trail.snapshot.term;
+    if (known < a->n_entries) {
+        memmove(a->entries, a->entries + known, (a->n_entries - known) * sizeof *a->entries);
+        a->n_entries -= (unsigned)known;
+        return;
+    }
+    raft_free(a->entries[0].batch);
+    raft_free(a->entries);
+    a->entries = NULL;
+    a->n_entries = 0;
+}
+
+/* 0: all of it in one piece. */
+static unsigned place_of_change(const struct raft_append_entries *a)
+{
+    for (unsigned i = 1; i < a->n_entries; i++)
+        if (a->entries[i].type == RAFT_CHANGE)
+            return i;
+    return 0;
+}
+
+/* Moves what begins at `first` into a message of its own. RAFT_NOMEM: it is lost, and comes again. */
+static int split(struct raft_append_entries *a, unsigned first, struct raft_append_entries *rest)
+{
+    unsigned n = a->n_entries - first;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        bytes += a->entries[first + i].buf.len;
+    *rest = *a;
+    rest->prev_log_index = a->prev_log_index + first;
+    rest->prev_log_term = a->entries[first - 1].term;
+    rest->n_entries = n;
+    rest->entries = raft_calloc(n, sizeof *rest->entries);
+    uint8_t *batch = raft_malloc(bytes), *p = batch;
+    a->n_entries = first;
+    if (!rest->entries || !batch) {
+        raft_free(rest->entries);
+        raft_free(batch);
+        return RAFT_NOMEM;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct raft_entry *e = &rest->entries[i];
+        *e = a->entries[first + i];
+        memcpy(p, e->buf.base, e->buf.len);
+        e->buf.base = p;
+        e->batch = batch;
+        p += e->buf.len;
+    }
+    return 0;
+}
+
+static void append_entries(struct ldr_consensus *c, struct raft_io *io, struct raft_message *m)
+{
+    struct raft_append_entries *a = &m->append_entries;
+    struct raft_message next = *m;
+    skip_known(&c->raft, a);
+    unsigned change = LDR_BUG(raft_change_misplaced) ? 0 : place_of_change(a);
+    bool more = change && !split(a, change, &next.append_entries);
+    if (a->prev_log_index + a->n_entries < c->raft.commit_index && a->leader_commit > c->raft.commit_index &&
+        !LDR_BUG(raft_commit_goes_back))
+        a->leader_commit = c->raft.commit_index;
+    c->recv(io, m);
+    if (more)
+        append_entries(c, io, &next);
+}
+
+static bool is_stale(const struct raft *r, const struct raft_message *m)
+{
+    return (m->type == RAFT_APPEND_ENTRIES && m->append_entries.term < r->current_term) ||
+           (m->type == RAFT_INSTALL_SNAPSHOT && m->install_snapshot.term < r->current_term);
+}
+
+static void filter_recv(struct raft_io *io, struct raft_message *m)
+{
+    struct ldr_consensus *c = ldr_raft_of(io);
+    c->stale = is_stale(&c->raft, m);
+    if (m->type == RAFT_INSTALL_SNAPSHOT && (c->raft.legacy.snapshot_taking || c->raft.snapshot.installing)) {
+        raft_configuration_close(&m->install_snapshot.conf);
+        raft_free(m->install_snapshot.data.base);
+    } else if (m->type == RAFT_APPEND_ENTRIES) {
+        append_entries(c, io, m);
+    } else {
+        c->recv(io, m);
+    }
+    c->stale = false;
+}
+
+static int filter_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *m,
+                       raft_io_send_cb cb)
+{
+    struct ldr_consensus *c = ldr_raft_of(io);
+    struct raft_message fixed = *m;
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT && !LDR_BUG(raft_stale_answer)) {
+        raft_index *last = &fixed.append_entries_result.last_log_index;
+        if (c->stale)
+            fixed.append_entries_result.rejected = *last = 0; /* the term is what it is sent for */
+        *last = *last > c->raft.last_stored ? c->raft.last_stored : *last;
+    }
+    /* the snapshot that was read may be newer than the one that was to be read */
+    if (m->type == RAFT_INSTALL_SNAPSHOT && m->install_snapshot.last_index == c->loaded_index &&
+        !LDR_BUG(raft_snapshot_old_term))
+        fixed.install_snapshot.last_term = c->loaded_term;
+    return c->inner.send(io, req, &fixed, cb);
+}
+
+static int filter_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb inner)
+{
+    struct ldr_consensus *c = ldr_raft_of(io);
+    c->recv = inner;
+    return c->inner.start(io, msecs, tick, filter_recv);
+}
+
+void ldr_raft_filter(struct ldr_consensus *c)
+{
+    c->io->start = filter_start;
+    c->io->send = filter_send;
+}
