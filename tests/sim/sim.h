@@ -52,7 +52,7 @@ void sim_events_close(struct sim *s);
 /* A function of the world, later. */
 void sim_after(struct sim *s, uint64_t delay_us, void (*fn)(struct sim *s, void *arg), void *arg);
 
-/* ---- proc.c: processes: memory, clock, timers, life ---- */
+/* ---- proc_loop.c: memory, clock, timers; proc.c: lives of nodes ---- */
 struct sim_block;
 struct sim_proc {
     struct sim *s;
@@ -72,6 +72,10 @@ struct sim_proc {
     struct sim_reply *replies;
     struct ldr_log log;
 };
+struct ldr_loop sim_loop(struct sim_proc *p);
+void sim_proc_boot(struct sim_proc *p);   /* alive, with nothing in it */
+void sim_proc_end(struct sim_proc *p);    /* its events come to nothing; its memory is still there */
+void sim_proc_forget(struct sim_proc *p); /* its memory, too */
 void sim_proc_start(struct sim_proc *p);
 void sim_proc_kill(struct sim_proc *p); /* kill -9: what is not on disk is gone */
 void sim_proc_lose_disk(struct sim_proc *p);
