@@ -40,7 +40,6 @@ struct ldr_remote {
     uint64_t command_seq;     /* under commands */
     _Atomic int64_t token_us; /* HLC of our latest write */
     _Atomic int64_t stamp_us; /* latest time of acceptance handed out */
-    bool strict;              /* reads see all our own writes */
 
     pthread_mutex_t commands; /* one at a time */
     pthread_mutex_t refresh;  /* one at a time */
@@ -116,6 +115,7 @@ struct ldr_errand {
     bool leader_first; /* the first replica in the map before the others: one replica's answers continue each
                           other */
     uint32_t attempt_ms, deadline_ms;
+    uint32_t backoff_us; /* after the third failure of a unit, doubling; 0 = 20 ms */
     void *ctx;
     /* Encodes the request for these units, which go to one node. */
     int (*build)(struct ldr_errand *j, const struct ldr_map *map, const size_t *units, size_t n,
@@ -138,10 +138,15 @@ int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ld
                     enum ldr_msg_type type, uint32_t timeout_ms,
                     void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),
                     uint64_t (*patience_us)(void *ctx), void *ctx);
-int ldr_cluster_latest(struct ldr_remote *r, const struct ldr_point *p, size_t n, struct ldr_buf *scratch,
-                       struct ldr_answer *out, struct ldr_err *err);
+/* A token that is later than those of all writes to these points' shards that were acknowledged before the
+ * call, to whomever; it holds for shards whose epoch is not above *map_version. LDR_E_UNAVAILABLE: too few
+ * replicas answer. */
+int ldr_cluster_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, uint64_t deadline_us,
+                        int64_t *token_us, uint64_t *map_version, struct ldr_err *err);
+int ldr_cluster_latest(struct ldr_remote *r, const struct ldr_point *p, size_t n, int fresh,
+                       struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
 int ldr_cluster_asof(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,
-                     struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
+                     int fresh, struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
 int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,
                             const struct ldr_probe *probes, size_t n,
                             int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),

@@ -199,7 +199,9 @@ static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, st
         struct ldr_unit *u = &j->units[b->units[i]];
         u->tries++;
         /* the first two replicas at once, then with growing patience */
-        uint64_t wait = u->tries <= 2 ? 0 : (uint64_t)BACKOFF_US << (u->tries < 8 ? u->tries - 3 : 5);
+        uint64_t wait = u->tries <= 2 ? 0
+                                      : (uint64_t)(j->backoff_us ? j->backoff_us : BACKOFF_US)
+                                            << (u->tries < 8 ? u->tries - 3 : 5);
         u->ready_us = now + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
     }
     return 0;

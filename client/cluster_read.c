@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "client/cluster.h"
+#include "client/larder.h"
 
 #define FLAG_ASOF   1u
 #define FLAG_STRICT 2u
@@ -10,6 +11,8 @@ struct reading {
     const struct ldr_point *points;
     size_t *order; /* unit -> point */
     struct ldr_lookup_req head;
+    int fresh;            /* enum ldr_fresh */
+    uint64_t map_version; /* the token in head is good for shards whose epoch is not above it */
     struct ldr_catalog *catalog;
     struct ldr_buf *scratch;
     struct ldr_answer *out; /* rows as offsets into scratch until all are there */
@@ -44,6 +47,8 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
         points[i] = (struct ldr_msg_point){.view = p->view, .key = p->key};
         if (!s || p->hash > s->hi || p->hash < s->lo) {
             s = ldr_map_shard_of(map, p->hash);
+            if (s->epoch > r->map_version)
+                return LDR_E_STALE; /* other replicas than those that the token came from */
             groups[q.n_groups++] =
                 (struct ldr_msg_group){.shard = s->id, .epoch = s->epoch, .points = &points[i]};
         }
@@ -115,33 +120,59 @@ static int sort_points(struct reading *r, struct ldr_unit *units, size_t n)
     return 0;
 }
 
+/* What has to be there for an answer: the token, and the replicas for which it says something. */
+static int demand(struct ldr_remote *remote, struct reading *r, size_t n, uint64_t deadline_us,
+                  struct ldr_err *err)
+{
+    r->map_version = UINT64_MAX;
+    if (r->fresh == LDR_FRESH_BOUNDED)
+        return 0;
+    r->head.flags |= FLAG_STRICT;
+    if (r->fresh == LDR_FRESH_STRICT)
+        return ldr_cluster_barrier(remote, r->points, n, deadline_us, &r->head.token, &r->map_version, err);
+    r->head.token = atomic_load(&remote->token_us);
+    return 0;
+}
+
+static int run_lookup(struct ldr_remote *remote, struct reading *r, struct ldr_unit *units, size_t n,
+                      struct ldr_err *err)
+{
+    uint64_t deadline_us = ldr_cluster_mono_us(remote) + LDR_CLUSTER_READ_MS * UINT64_C(1000), now;
+    int rc = LDR_E_STALE;
+    while (rc == LDR_E_STALE && (now = ldr_cluster_mono_us(remote)) < deadline_us) {
+        rc = sort_points(r, units, n) ? ldr_fail(err, LDR_E_NOMEM, "out of memory") : 0;
+        if (!rc)
+            rc = demand(remote, r, n, deadline_us, err);
+        struct ldr_errand j = {
+            .remote = remote,
+            .type = LDR_MSG_LOOKUP,
+            .units = units,
+            .n = n,
+            .merge = true,
+            .pace = LDR_PACE_LOOKUP,
+            .attempt_ms = LDR_CLUSTER_ATTEMPT_MS,
+            .deadline_ms = (uint32_t)((deadline_us - now) / 1000 + 1),
+            /* a replica that has to pull first says BUSY, and has done so a moment later */
+            .backoff_us = r->head.flags & FLAG_STRICT ? 1000 : 0,
+            .ctx = r,
+            .build = build,
+            .finish = finish};
+        if (!rc)
+            rc = ldr_errand_run(&j, err);
+    }
+    return rc;
+}
+
 static int lookup(struct ldr_remote *remote, struct reading *r, size_t n, struct ldr_err *err)
 {
     struct ldr_unit *units = ldr_calloc(NULL, n, sizeof *units);
     r->order = ldr_calloc(NULL, n, sizeof *r->order);
     r->catalog = ldr_store_catalog(remote->store);
     r->head.defs = r->catalog->version;
-    if (remote->strict) {
-        r->head.flags |= FLAG_STRICT;
-        r->head.token = atomic_load(&remote->token_us);
-    }
     ldr_arena_init(&r->arena, NULL, 0);
     size_t before = r->scratch->n;
-    int rc = units && r->order && !sort_points(r, units, n) ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    if (!rc) {
-        struct ldr_errand j = {.remote = remote,
-                               .type = LDR_MSG_LOOKUP,
-                               .units = units,
-                               .n = n,
-                               .merge = true,
-                               .pace = LDR_PACE_LOOKUP,
-                               .attempt_ms = LDR_CLUSTER_ATTEMPT_MS,
-                               .deadline_ms = LDR_CLUSTER_READ_MS,
-                               .ctx = r,
-                               .build = build,
-                               .finish = finish};
-        rc = ldr_errand_run(&j, err);
-    }
+    int rc = units && r->order ? run_lookup(remote, r, units, n, err)
+                               : ldr_fail(err, LDR_E_NOMEM, "out of memory");
     for (size_t i = 0; !rc && i < n; i++)
         if (r->out[i].found)
             r->out[i].row.p = r->scratch->p + (uintptr_t)r->out[i].row.p;
@@ -154,17 +185,17 @@ static int lookup(struct ldr_remote *remote, struct reading *r, size_t n, struct
     return rc;
 }
 
-int ldr_cluster_latest(struct ldr_remote *remote, const struct ldr_point *p, size_t n,
+int ldr_cluster_latest(struct ldr_remote *remote, const struct ldr_point *p, size_t n, int fresh,
                        struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
 {
-    struct reading r = {.points = p, .scratch = scratch, .out = out};
+    struct reading r = {.points = p, .fresh = fresh, .scratch = scratch, .out = out};
     return lookup(remote, &r, n, err);
 }
 
 int ldr_cluster_asof(struct ldr_remote *remote, const struct ldr_point *p, size_t n, const struct ldr_asof *q,
-                     struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
+                     int fresh, struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
 {
-    struct reading r = {.points = p, .scratch = scratch, .out = out};
+    struct reading r = {.points = p, .fresh = fresh, .scratch = scratch, .out = out};
     r.head.flags = FLAG_ASOF;
     r.head.t_us = q->t_us;
     r.head.known_at_us = q->known_at_us;

@@ -1,24 +1,34 @@
-/* Times of acceptance in a cluster: later than all that was acknowledged before, whichever nodes it went
- * through.
+/* Times that are later than all that was acknowledged before, whichever nodes it went through: times of
+ * acceptance, and tokens of strict reads.
  *
- * Every node keeps a clock that does not fall behind a stamp it has stored. A write that was acknowledged
- * lies on W of the N replicas of its shard, so among any N - W + 1 of them one knows its stamp: once that
- * many have answered for every shard, those that are dead or silent need not be waited for. */
+ * Every node keeps a clock that does not fall behind a stamp it has stored, nor behind a time that it was
+ * told. A write that was acknowledged lies on W of the N replicas of its shard, so among any N - W + 1 of
+ * them one knows of it: once that many have answered for every shard (and all but one, see ldr_map_heard),
+ * those that are dead or silent need not be waited for.
+ *
+ * A strict read at replica R with such a token: R answers when N - W others have told it, in answers to
+ * pulls, times not before the token. A node that gave a stamp tells such a time only afterwards; what a
+ * silent one told R before is not later than R's own stamp. So those pulls were answered after the read
+ * began, and R and the N - W others together know of every write that was acknowledged by then. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "client/cluster.h"
 
 #define STAMP_MS 1000u  /* when too few answer: as long as that for the others */
 #define GRACE_US 20000u /* when enough have answered: as long as that since the question, unless avoided */
+#define APART_US 1000   /* between clocks: more than a message takes */
+#define PAUSE_MS 50u    /* between attempts at a barrier */
 
 struct stamping {
     struct ldr_remote *remote;
     uint64_t began_us;
     const struct ldr_map *map;
+    const bool *touched;    /* shards of the map that matter; NULL = all */
     const uint32_t *nodes;  /* asked */
     bool *answered, *ended; /* of nodes[] */
     uint32_t n;
-    int64_t latest;
+    int64_t latest, earliest;
     size_t answers;
 };
 
@@ -33,6 +43,7 @@ static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
         ldr_pace_heard(&s->remote->pace, s->nodes[i], ldr_cluster_mono_us(s->remote));
     if (code == 0 && ldr_stamp_rep_decode(answer, &arena, &a) == 0) {
         s->latest = a.stamp_us > s->latest ? a.stamp_us : s->latest;
+        s->earliest = a.stamp_us < s->earliest ? a.stamp_us : s->earliest;
         s->answered[i] = true;
         s->answers++;
     }
@@ -52,25 +63,16 @@ static bool has_answered(const struct stamping *s, uint32_t node)
     return lo < s->n && s->nodes[lo] == node && s->answered[lo];
 }
 
-/* N - W + 1 of a set: in all that were acknowledged by W of it, one of these took part. */
-static bool covers(uint32_t have, uint32_t members, uint32_t write_quorum)
-{
-    return have + write_quorum > members;
-}
-
 static bool covered(const struct stamping *s)
 {
     for (uint32_t i = 0; i < s->map->nshards; i++) {
         const struct ldr_map_shard *shard = &s->map->shards[i];
-        uint32_t olds = 0, news = 0, have_old = 0, have_new = 0;
-        for (uint32_t k = 0; k < shard->nreplicas; k++) {
-            bool got = has_answered(s, shard->replicas[k].node);
-            olds += ldr_map_in_old(&shard->replicas[k]);
-            have_old += got && ldr_map_in_old(&shard->replicas[k]);
-            news += ldr_map_in_new(&shard->replicas[k]);
-            have_new += got && ldr_map_in_new(&shard->replicas[k]);
-        }
-        if (!covers(have_old, olds, s->map->write_quorum) || !covers(have_new, news, s->map->write_quorum))
+        uint32_t answered = 0;
+        if (s->touched && !s->touched[i])
+            continue;
+        for (uint32_t k = 0; k < shard->nreplicas; k++)
+            answered |= (uint32_t)has_answered(s, shard->replicas[k].node) << k;
+        if (!ldr_map_heard(s->map, shard, answered))
             return false;
     }
     return true;
@@ -93,43 +95,109 @@ static uint64_t patience_us(void *ctx)
     return waits ? end - now : 0;
 }
 
-int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err)
+/* Whether a node has a replica of a shard that matters. */
+static bool matters(const struct stamping *s, const struct ldr_map_node *node)
 {
-    struct ldr_map_ref *m = ldr_cluster_map(r);
-    uint32_t n = 0, *nodes = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *nodes);
-    struct ldr_slice *payloads = ldr_calloc(NULL, m->map.nnodes + 1, sizeof *payloads);
-    bool *flags = ldr_calloc(NULL, ((size_t)m->map.nnodes + 1) * 2, sizeof *flags);
-    struct ldr_stamp_req q = {.at_least_us = atomic_load(&r->stamp_us)};
+    if (node->state == LDR_NODE_REMOVED)
+        return false;
+    if (!s->touched)
+        return true;
+    for (uint32_t i = 0; i < s->map->nshards; i++)
+        if (s->touched[i] && ldr_map_replica(&s->map->shards[i], node->id))
+            return true;
+    return false;
+}
+
+/* Asks once. s: map and touched are filled in; the rest is filled here. */
+static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_us, bool *whole,
+                     struct ldr_err *err)
+{
+    size_t most = (size_t)s->map->nnodes + 1;
+    uint32_t n = 0, *nodes = ldr_calloc(NULL, most, sizeof *nodes);
+    struct ldr_slice *payloads = ldr_calloc(NULL, most, sizeof *payloads);
+    bool *flags = ldr_calloc(NULL, most * 2, sizeof *flags);
+    struct ldr_stamp_req q = {.at_least_us = at_least_us};
     struct ldr_buf out;
     ldr_buf_init(&out, NULL, 0);
     int rc = nodes && payloads && flags && !ldr_stamp_req_encode(&q, &out) ? 0 : LDR_E_NOMEM;
-    for (uint32_t i = 0; !rc && i < m->map.nnodes; i++) {
-        if (m->map.nodes[i].state == LDR_NODE_REMOVED)
+    for (uint32_t i = 0; !rc && i < s->map->nnodes; i++) {
+        if (!matters(s, &s->map->nodes[i]))
             continue;
         payloads[n] = ldr_buf_slice(&out);
-        nodes[n++] = m->map.nodes[i].id;
+        nodes[n++] = s->map->nodes[i].id;
     }
-    struct stamping s = {.remote = r,
-                         .began_us = ldr_cluster_mono_us(r),
-                         .map = &m->map,
-                         .nodes = nodes,
-                         .answered = flags,
-                         .ended = flags + n,
-                         .n = n};
+    s->remote = r;
+    s->began_us = ldr_cluster_mono_us(r);
+    s->nodes = nodes;
+    s->answered = flags;
+    s->ended = flags ? flags + most : NULL;
+    s->n = n;
+    s->latest = INT64_MIN;
+    s->earliest = INT64_MAX;
+    s->answers = 0;
     if (!rc)
-        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, STAMP_MS, take_stamp, patience_us, &s);
+        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, STAMP_MS, take_stamp, patience_us, s);
+    *whole = !rc && covered(s);
     if (rc)
         ldr_fail(err, rc, "out of memory");
-    else if (s.answers == 0)
-        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", n);
-    int64_t had = atomic_load(&r->stamp_us);
-    do {
-        *stamp_us = s.latest > had ? s.latest : had + 1;
-    } while (!rc && !atomic_compare_exchange_weak(&r->stamp_us, &had, *stamp_us));
-    ldr_cluster_map_release(m);
     ldr_buf_close(&out);
     free(nodes);
     free(payloads);
     free(flags);
     return rc;
+}
+
+int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err)
+{
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    struct stamping s = {.map = &m->map};
+    bool whole;
+    int rc = ask_round(r, &s, atomic_load(&r->stamp_us), &whole, err);
+    if (!rc && s.answers == 0)
+        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", s.n);
+    int64_t had = atomic_load(&r->stamp_us);
+    do {
+        *stamp_us = s.latest > had ? s.latest : had + 1;
+    } while (!rc && !atomic_compare_exchange_weak(&r->stamp_us, &had, *stamp_us));
+    ldr_cluster_map_release(m);
+    return rc;
+}
+
+/* One attempt, by the map as it stands. LDR_E_UNAVAILABLE may pass. */
+static int try_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, int64_t *token_us,
+                       uint64_t *map_version, struct ldr_err *err)
+{
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    bool *touched = ldr_calloc(NULL, m->map.nshards + 1, sizeof *touched), whole = false, again;
+    struct stamping s = {.map = &m->map, .touched = touched};
+    int rc = touched ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    for (size_t i = 0; !rc && i < n; i++)
+        touched[ldr_map_shard_of(&m->map, p[i].hash) - m->map.shards] = true;
+    if (!rc)
+        rc = ask_round(r, &s, atomic_load(&r->token_us), &whole, err);
+    if (!rc && !whole)
+        rc = ldr_fail(err, LDR_E_UNAVAILABLE,
+                      "a strict read: %zu of %u nodes answer, too few to know what was acknowledged",
+                      s.answers, s.n);
+    *token_us = s.latest;
+    *map_version = m->map.version;
+    /* A clock that is behind reaches the token by itself, or at once when it is told of it. */
+    if (!rc && s.latest - s.earliest > APART_US)
+        rc = ask_round(r, &s, *token_us, &again, err);
+    ldr_cluster_map_release(m);
+    free(touched);
+    return rc;
+}
+
+int ldr_cluster_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, uint64_t deadline_us,
+                        int64_t *token_us, uint64_t *map_version, struct ldr_err *err)
+{
+    for (;;) {
+        int rc = try_barrier(r, p, n, token_us, map_version, err);
+        if (rc != LDR_E_UNAVAILABLE || ldr_cluster_mono_us(r) + PAUSE_MS * 1000 >= deadline_us)
+            return rc;
+        ldr_cluster_news(r); /* the replicas may be others by now */
+        struct timespec pause = {0, PAUSE_MS * 1000000L};
+        nanosleep(&pause, NULL);
+    }
 }

@@ -191,9 +191,19 @@ LDR_API const struct ldr_datum *ldr_rows_row(const struct ldr_rows *r, size_t ro
 /* Event and created time of the fact behind one cell; false when none answered. */
 LDR_API bool ldr_rows_times(const struct ldr_rows *r, size_t row, size_t col, int64_t *event_us,
                             int64_t *created_us);
+/* How much an answer may miss. In an embedded store every read sees every write that returned before it
+ * began; there all three are the same. In a cluster: */
+enum ldr_fresh {
+    LDR_FRESH_BOUNDED = 0, /* at most what was acknowledged within the last two seconds */
+    LDR_FRESH_OWN = 1,     /* and nothing that was acknowledged to this handle before the call */
+    LDR_FRESH_STRICT = 2,  /* nothing that was acknowledged to anybody before the call: one more round trip */
+};
 struct ldr_online_opts { /* NULL or zeros: now */
     bool has_as_of, has_known_at;
     int64_t as_of_us, known_at_us;
+    /* enum ldr_fresh. With one replica of three dead the stronger ones still answer; with two they fail
+     * (LDR_E_UNAVAILABLE, LDR_E_BUSY), when ten seconds are over. */
+    int fresh;
 };
 /* keys: nrows x ldr_query_keys() values, row by row, of the keys' types (an int32 for an int64 key and the
  * like is converted when it fits). A null key gives NOT_FOUND. */

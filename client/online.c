@@ -18,6 +18,7 @@ struct question {
     bool latest;  /* now, without a cut of created times */
     int64_t t_us; /* the moment that ttl counts from */
     struct ldr_asof asof;
+    int fresh; /* enum ldr_fresh */
 };
 
 /* ---- Keys ---- */
@@ -134,7 +135,7 @@ static int read_asof(struct ldr_rows *r, const struct question *q, const struct 
 {
     uintptr_t old = (uintptr_t)r->rows.p;
     r->answers[k].found = false;
-    int rc = ldr_place_asof(shard, &r->points[k], &q->asof, &r->rows, &r->answers[k], err);
+    int rc = ldr_place_asof(shard, &r->points[k], &q->asof, q->fresh, &r->rows, &r->answers[k], err);
     if (!rc && (uintptr_t)r->rows.p != old) {
         bool found = r->answers[k].found;
         r->answers[k].found = false; /* it is right already */
@@ -152,7 +153,7 @@ static int read_run(struct ldr_rows *r, const struct question *q, const struct l
     if (!q->latest) {
         if (!shard->shard) { /* far away: one question for all */
             uintptr_t before = (uintptr_t)r->rows.p;
-            rc = shard->ops->asof(shard->remote, r->points + from, to - from, &q->asof, &r->rows,
+            rc = shard->ops->asof(shard->remote, r->points + from, to - from, &q->asof, q->fresh, &r->rows,
                                   r->answers + from, err);
             if (!rc)
                 follow(r, from, before);
@@ -163,7 +164,7 @@ static int read_run(struct ldr_rows *r, const struct question *q, const struct l
         return rc;
     }
     uintptr_t old = (uintptr_t)r->rows.p;
-    rc = ldr_place_latest(shard, r->points + from, to - from, &r->rows, r->answers + from, err);
+    rc = ldr_place_latest(shard, r->points + from, to - from, q->fresh, &r->rows, r->answers + from, err);
     if (rc)
         return rc;
     follow(r, from, old);
@@ -261,6 +262,9 @@ static int ask(struct question *q, const struct ldr_query *query, const struct l
     if ((as_of && (opts->as_of_us < LDR_TIME_MIN_US || opts->as_of_us > LDR_TIME_MAX_US)) ||
         (known && (opts->known_at_us < LDR_TIME_MIN_US || opts->known_at_us > LDR_TIME_MAX_US)))
         return ldr_fail(err, LDR_E_INVALID, "a time is outside the years 0001 to 9999");
+    q->fresh = opts ? opts->fresh : LDR_FRESH_BOUNDED;
+    if (q->fresh < LDR_FRESH_BOUNDED || q->fresh > LDR_FRESH_STRICT)
+        return ldr_fail(err, LDR_E_INVALID, "fresh is %d, expected one of enum ldr_fresh", q->fresh);
     q->latest = !as_of && !known;
     q->t_us = as_of ? opts->as_of_us : ldr_store_now(q->store);
     q->asof.t_us = as_of ? opts->as_of_us : q->t_us + q->store->opts.future_us;

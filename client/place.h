@@ -10,10 +10,11 @@ struct ldr_remote;
  * that of any one shard over there. Snapshots are not frozen there: what is read is what stands when it is
  * read. */
 struct ldr_remote_ops {
-    int (*latest)(struct ldr_remote *r, const struct ldr_point *p, size_t n, struct ldr_buf *scratch,
-                  struct ldr_answer *out, struct ldr_err *err);
+    /* fresh: enum ldr_fresh (larder.h); a shard of this process is always strict */
+    int (*latest)(struct ldr_remote *r, const struct ldr_point *p, size_t n, int fresh,
+                  struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
     int (*asof)(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,
-                struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
+                int fresh, struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
     int (*asof_sorted)(struct ldr_remote *r, uint32_t view, int64_t ttl_us, const struct ldr_probe *probes,
                        size_t n, int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),
                        void *ctx, struct ldr_err *err);
@@ -42,19 +43,20 @@ struct ldr_store_shard {
 };
 
 static inline int ldr_place_latest(const struct ldr_store_shard *h, const struct ldr_point *p, size_t n,
-                                   struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
+                                   int fresh, struct ldr_buf *scratch, struct ldr_answer *out,
+                                   struct ldr_err *err)
 {
     if (!h->shard)
-        return h->ops->latest(h->remote, p, n, scratch, out, err);
+        return h->ops->latest(h->remote, p, n, fresh, scratch, out, err);
     return n == 1 ? ldr_shard_latest(h->shard, p, scratch, out, err)
                   : ldr_shard_latest_many(h->shard, p, n, scratch, out, err);
 }
 static inline int ldr_place_asof(const struct ldr_store_shard *h, const struct ldr_point *p,
-                                 const struct ldr_asof *q, struct ldr_buf *scratch, struct ldr_answer *out,
-                                 struct ldr_err *err)
+                                 const struct ldr_asof *q, int fresh, struct ldr_buf *scratch,
+                                 struct ldr_answer *out, struct ldr_err *err)
 {
     return h->shard ? ldr_shard_asof(h->shard, NULL, p, q, scratch, out, err)
-                    : h->ops->asof(h->remote, p, 1, q, scratch, out, err);
+                    : h->ops->asof(h->remote, p, 1, q, fresh, scratch, out, err);
 }
 /* *out stays NULL for a far place. */
 static inline int ldr_place_snap(const struct ldr_store_shard *h, struct ldr_snap **out, struct ldr_err *err)

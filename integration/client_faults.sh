@@ -52,13 +52,13 @@ placed() { [ "$(l shard list --json 2>/dev/null | wc -l)" = 4 ]; }
 active() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"active"')" = 3 ]; }
 down() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"down"')" = 1 ]; }
 field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$work/probe"; }
-# every request of a number of fresh clients within a time
+# every request of a number of fresh clients (strict, own: of a number of reads after writes) within a time
 within() { # WHAT OP ROUNDS LIMIT_MS
     "$bin/client_probe" "$store" "$2" "$3" >"$work/probe" 2>"$work/probe.err"
     ended=$?
     sed 's/^/  /' "$work/probe" "$work/probe.err"
     [ $ended = 0 ] && [ "$(field first_ms)" -lt "$4" ] && [ "$(field later_ms)" -lt "$4" ]
-    say $? "$1: every $2 of $3 fresh clients within $4 ms"
+    say $? "$1: every $2 of $3 within $4 ms"
 }
 
 mkdir "$work/defs"
@@ -79,10 +79,14 @@ tell 30 "$bin/client_probe" "$store" write 16 >/dev/null 2>&1 && tell 30 "$bin/c
 say $? "facts are written and read"
 [ $status = 0 ] || { cat "$work"/*.log | tail -n 20; exit 1; }
 
+within "all nodes up" strict 200 250
+within "all nodes up" own 200 250
 kill -9 "$(cat "$work/n1.pid")"
 wait "$(cat "$work/n1.pid")" 2>/dev/null
 within "node 1 killed a moment ago" read 12 50
 within "node 1 killed a moment ago" write 12 50
+within "node 1 killed a moment ago" strict 50 250
+within "node 1 killed a moment ago" own 50 250
 tell 20 down
 say $? "the coordinators take it for down"
 within "node 1 down" read 12 50
@@ -96,6 +100,7 @@ say $? "replicas can be compared"
 kill -STOP "$(cat "$work/n2.pid")"
 within "node 2 silent for a moment" read 12 250
 within "node 2 silent for a moment" write 12 250
+within "node 2 silent for a moment" strict 50 250
 tell 20 down
 say $? "the coordinators take it for down"
 within "node 2 silent and down" read 12 250

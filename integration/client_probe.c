@@ -30,22 +30,32 @@ static struct ldr_datum int_of(int64_t i)
     return (struct ldr_datum){.type = LDR_INT64, .v.i = i};
 }
 
-static int write_one(struct probe *p, int64_t id)
+static int write_one(struct probe *p, int64_t id, int64_t value)
 {
     static const char *const names[] = {"id", "a"};
-    struct ldr_datum cells[2] = {int_of(id), int_of(id * 10)};
+    struct ldr_datum cells[2] = {int_of(id), int_of(value)};
     int64_t event_us = 1000000;
     return ldr_write(p->store, "v", names, 2, cells, 1, &event_us, NULL, NULL, &p->err);
 }
 
-static int read_one(struct probe *p, int64_t id)
+/* *value: what is there, -1 = nothing. */
+static int look(struct probe *p, int64_t id, int fresh, int64_t *value)
 {
     struct ldr_datum key = int_of(id);
-    int rc = ldr_online_get(p->query, &key, 1, NULL, p->rows, &p->err);
+    struct ldr_online_opts opts = {.fresh = fresh};
+    int rc = ldr_online_get(p->query, &key, 1, &opts, p->rows, &p->err);
     const struct ldr_datum *cell = rc ? NULL : ldr_rows_row(p->rows, 0);
-    if (cell && (cell->null || cell->v.i != id * 10)) {
-        snprintf(p->err.message, sizeof p->err.message, "entity %lld: status %d, value %lld", (long long)id,
-                 cell->status, (long long)cell->v.i);
+    *value = cell && !cell->null ? cell->v.i : -1;
+    return rc;
+}
+
+static int read_one(struct probe *p, int64_t id, int64_t expected, int fresh)
+{
+    int64_t value;
+    int rc = look(p, id, fresh, &value);
+    if (!rc && value != expected) {
+        snprintf(p->err.message, sizeof p->err.message, "entity %lld: found %lld, expected %lld",
+                 (long long)id, (long long)value, (long long)expected);
         rc = LDR_E_CORRUPT;
     }
     return rc;
@@ -70,14 +80,52 @@ static void close_probe(struct probe *p)
         ldr_close(p->store);
 }
 
+/* Reads follow writes: rounds times, every time another value of one of a few entities. */
+static int after_writes(const char *url, bool own, long rounds)
+{
+    struct probe p[3] = {0};
+    long behind = 0;
+    double worst = 0, sum = 0;
+    /* values that no run before had: a fact that is sent again merges into its earlier stamp */
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int64_t base = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000, value;
+    int rc = 0, at = 0;
+    for (int i = 0; !rc && i < 3; i++)
+        rc = open_probe(&p[at = i], url);
+    for (long i = 0; !rc && i < rounds; i++) {
+        int64_t id = 1000 + i % 7;
+        rc = write_one(&p[at = 0], id, base + i);
+        if (!rc)
+            rc = look(&p[at = 2], id, LDR_FRESH_BOUNDED, &value);
+        behind += !rc && value != base + i;
+        double from = now_ms();
+        if (!rc)
+            rc = read_one(&p[at = own ? 0 : 1], id, base + i, own ? LDR_FRESH_OWN : LDR_FRESH_STRICT);
+        double took = now_ms() - from;
+        sum += took;
+        worst = took > worst ? took : worst;
+    }
+    if (rc)
+        fprintf(stderr, "%s: %s\n", ldr_error_name(rc), p[at].err.message);
+    printf("{\"op\": \"%s\", \"rounds\": %ld, \"failed\": %d, \"behind\": %ld, \"mean_ms\": %.2f, "
+           "\"later_ms\": %.1f, \"first_ms\": 0}\n",
+           own ? "own" : "strict", rounds, rc != 0, behind, sum / (double)rounds, worst);
+    for (int i = 0; i < 3; i++)
+        close_probe(&p[i]);
+    return rc ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fputs("usage: client_probe URL write|read ROUNDS [OPS]\n", stderr);
+        fputs("usage: client_probe URL write|read|strict|own ROUNDS [OPS]\n", stderr);
         return 2;
     }
     bool writes = strcmp(argv[2], "write") == 0;
     long rounds = strtol(argv[3], NULL, 10), ops = argc > 4 ? strtol(argv[4], NULL, 10) : 4, failed = 0;
+    if (strcmp(argv[2], "strict") == 0 || strcmp(argv[2], "own") == 0)
+        return after_writes(argv[1], argv[2][0] == 'o', rounds);
     double worst_open = 0, worst_first = 0, worst_later = 0;
     for (long i = 0; i < rounds; i++) {
         struct probe p = {0};
@@ -88,7 +136,8 @@ int main(int argc, char **argv)
         for (long k = 0; !rc && k < ops; k++) {
             double *worst = k ? &worst_later : &worst_first;
             from = now_ms();
-            rc = writes ? write_one(&p, (i * ops + k) % ENTITIES) : read_one(&p, (i * 7 + k) % ENTITIES);
+            int64_t id = (writes ? i * ops + k : i * 7 + k) % ENTITIES;
+            rc = writes ? write_one(&p, id, id * 10) : read_one(&p, id, id * 10, LDR_FRESH_BOUNDED);
             took = now_ms() - from;
             *worst = took > *worst ? took : *worst;
         }

@@ -51,10 +51,13 @@ int64_t ldr_hlc_token(struct ldr_hlc *h, int64_t now_us)
     return h->last;
 }
 
-int64_t ldr_hlc_told(const struct ldr_hlc *h, int64_t now_us)
+int64_t ldr_hlc_told(struct ldr_hlc *h, int64_t now_us)
 {
     int64_t t = ldr_hlc_peek(h, now_us);
-    return t < h->bound ? t : h->bound;
+    t = t < h->bound ? t : h->bound;
+    if (t > h->last)
+        h->last = t;
+    return t;
 }
 
 int64_t ldr_hlc_peek(const struct ldr_hlc *h, int64_t now_us)

@@ -25,8 +25,8 @@ void ldr_hlc_persisted(struct ldr_hlc *h, int64_t bound_us);
 /* For a write that is durable: later than all that ldr_hlc_told gave before. Not bound by what is durable. */
 int64_t ldr_hlc_token(struct ldr_hlc *h, int64_t now_us);
 /* For an answer to a pull: a token that is not later than this is of a write that was durable before. Never
- * beyond the bound, so that it holds over a restart. */
-int64_t ldr_hlc_told(const struct ldr_hlc *h, int64_t now_us);
+ * beyond the bound, so that it holds over a restart; kept, so that it holds when the clock goes back. */
+int64_t ldr_hlc_told(struct ldr_hlc *h, int64_t now_us);
 /* max(now, last): for telling others; not given, may repeat. */
 int64_t ldr_hlc_peek(const struct ldr_hlc *h, int64_t now_us);
 #endif

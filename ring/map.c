@@ -129,3 +129,19 @@ bool ldr_map_quorum(const struct ldr_map *m, const struct ldr_map_shard *s, uint
     }
     return m->write_quorum && before >= m->write_quorum && after >= m->write_quorum;
 }
+
+bool ldr_map_heard(const struct ldr_map *m, const struct ldr_map_shard *s, uint32_t answered)
+{
+    uint32_t silent[2] = {0}, members[2] = {0}; /* before, after */
+    for (uint32_t i = 0; i < s->nreplicas; i++) {
+        bool in[2] = {ldr_map_in_old(&s->replicas[i]), ldr_map_in_new(&s->replicas[i])};
+        for (int k = 0; k < 2; k++) {
+            members[k] += in[k];
+            silent[k] += in[k] && !(answered >> i & 1);
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        if (silent[k] > 1 || silent[k] >= m->write_quorum || silent[k] >= members[k])
+            return false;
+    return true;
+}

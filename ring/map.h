@@ -117,6 +117,11 @@ static inline bool ldr_map_in_new(const struct ldr_map_replica *r)
  * the new set are wanted. */
 bool ldr_map_quorum(const struct ldr_map *m, const struct ldr_map_shard *s, uint32_t acked);
 
+/* Whether stamps from these replicas (bit i: replicas[i]) are later than every acknowledged write that may be
+ * missing where a strict read is answered: enough of them that one took part in any write (N - W + 1 of the
+ * old set and of the new), and all but one, because two that did not answer may count on each other. */
+bool ldr_map_heard(const struct ldr_map *m, const struct ldr_map_shard *s, uint32_t answered);
+
 /* "host:port", "[v6]:port": printable, port 1..65535. */
 bool ldr_address_valid(struct ldr_slice s);
 bool ldr_zone_valid(struct ldr_slice s); /* letters, digits, "-_.", may be empty */

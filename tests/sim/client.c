@@ -228,11 +228,18 @@ static void stamped(struct ldr_call *call, int code, struct ldr_slice payload)
     struct ldr_stamp_rep m;
     if (code == 0 && ldr_stamp_rep_decode(payload, NULL, &m) == 0) {
         c->s->st.stamps++;
+        sc->answered = true;
         if (m.stamp_us > c->stamp)
             c->stamp = m.stamp_us;
+        if (c->one_stamp)
+            c->one_stamp(c);
     }
-    if (--c->stamps_open)
-        return;
+    if (--c->stamps_open == 0)
+        c->have_stamps(c);
+}
+
+static void write_stamped(struct sim_client *c)
+{
     if (c->stamp == INT64_MIN) {
         c->then = sim_client_rest;
         refresh(c, sim_client_rest);
@@ -245,25 +252,31 @@ static void stamped(struct ldr_call *call, int code, struct ldr_slice payload)
     try_write(c);
 }
 
-static void ask_stamps(struct sim_client *c)
+void sim_client_stamps(struct sim_client *c, void (*one)(struct sim_client *c),
+                       void (*then)(struct sim_client *c))
 {
     struct ldr_stamp_req m = {.at_least_us = 0};
     ldr_buf_reset(&c->buf);
     LDR_ASSERT(ldr_stamp_req_encode(&m, &c->buf) == 0);
     c->stamp = INT64_MIN;
-    c->stamps_open = 0;
+    c->stamps_open = c->nstamps = 0;
+    c->one_stamp = one;
+    c->have_stamps = then;
     for (uint32_t i = 0; i < c->map.nnodes && c->stamps_open < 16; i++)
         c->stamps_open += c->map.nodes[i].state != LDR_NODE_REMOVED;
     if (!c->stamps_open) {
         refresh(c, sim_client_rest);
         return;
     }
+    c->nstamps = c->stamps_open;
     uint32_t k = 0;
     for (uint32_t i = 0; i < c->map.nnodes && k < c->stamps_open; i++) {
         if (c->map.nodes[i].state == LDR_NODE_REMOVED)
             continue;
         struct sim_stamp_call *sc = &c->stamps[k++];
         sc->c = c;
+        sc->node = c->map.nodes[i].id;
+        sc->answered = false;
         sc->call = (struct ldr_call){.done = stamped, .owner = sc};
         sim_call(c->s, SIM_CLIENT + c->index, NULL, c->map.nodes[i].id, LDR_MSG_STAMP, ldr_buf_slice(&c->buf),
                  400, &sc->call);
@@ -286,7 +299,7 @@ static void next_op(struct sim *s, void *arg)
         refresh(c, sim_client_rest);
     else if (what < 55) {
         if (c->erasing || sim_chance(s, 6000)) {
-            ask_stamps(c);
+            sim_client_stamps(c, NULL, write_stamped);
         } else {
             make_facts(c, false);
             try_write(c);

@@ -8,6 +8,8 @@
 struct sim_stamp_call {
     struct ldr_call call;
     struct sim_client *c;
+    uint32_t node;
+    bool answered;
 };
 struct sim_client {
     struct sim *s;
@@ -25,11 +27,13 @@ struct sim_client {
     size_t first, n; /* of the model's facts, or first = its tombstone */
     bool erasing;
     struct sim_stamp_call stamps[16];
-    uint32_t stamps_open;
+    uint32_t stamps_open, nstamps;
+    void (*one_stamp)(struct sim_client *c);   /* one more has answered; NULL: nothing to do */
+    void (*have_stamps)(struct sim_client *c); /* all have answered or ended; stamp INT64_MIN: none did */
     int64_t stamp;
     /* reading */
     uint32_t view;
-    bool strict, asof;
+    bool strict, asof, all; /* all: strict of all that was acknowledged before */
     int64_t t_us, known_at_us, read_token;
     struct ldr_msg_probe probes[8];
     uint32_t nprobes, probes_done;
@@ -45,5 +49,8 @@ void sim_client_again(struct sim_client *c, int code,
                       void (*again)(struct sim_client *c)); /* perhaps with a new map */
 void sim_client_send(struct sim_client *c, enum ldr_msg_type type, int encoded,
                      void (*done)(struct ldr_call *call, int code, struct ldr_slice payload));
+/* Asks all nodes for stamps; c->stamp is the latest. */
+void sim_client_stamps(struct sim_client *c, void (*one)(struct sim_client *c),
+                       void (*then)(struct sim_client *c));
 void sim_read_start(struct sim_client *c); /* client_read.c */
 #endif

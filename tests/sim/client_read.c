@@ -19,6 +19,7 @@ static void failed(struct sim_client *c, int code, void (*again)(struct sim_clie
 
 /* ---- LOOKUP ---- */
 static void try_lookup(struct sim_client *c);
+static void try_barrier(struct sim_client *c);
 
 static void looked_up(struct ldr_call *call, int code, struct ldr_slice payload)
 {
@@ -26,7 +27,8 @@ static void looked_up(struct ldr_call *call, int code, struct ldr_slice payload)
     struct ldr_arena a;
     struct ldr_lookup_rep m;
     if (code) {
-        failed(c, code, try_lookup);
+        /* the replicas may be others by now: what was asked of the old ones says nothing of them */
+        failed(c, code, c->all ? try_barrier : try_lookup);
         return;
     }
     ldr_arena_init(&a, NULL, 0);
@@ -41,12 +43,14 @@ static void looked_up(struct ldr_call *call, int code, struct ldr_slice payload)
                              .known_at_us = c->asof ? c->known_at_us : INT64_MAX,
                              .began = c->began,
                              .strict = c->strict,
+                             .all = c->all,
                              .token = c->read_token,
                              .found = x->flags & 1,
                              .f = fact_of(c, i + 1, x->flags >> 1 & 1, x->event_us, x->created_us, x->row),
-                             .what = c->strict ? "a strict lookup"
-                                     : c->asof ? "an as-of lookup"
-                                               : "a lookup",
+                             .what = c->all      ? "a strict lookup of everything"
+                                     : c->strict ? "a strict lookup"
+                                     : c->asof   ? "an as-of lookup"
+                                                 : "a lookup",
                              .node = c->node};
         sim_check_read(c->s, &r);
     }
@@ -75,6 +79,34 @@ static void try_lookup(struct sim_client *c)
                                .n_groups = 1};
     ldr_buf_reset(&c->buf);
     sim_client_send(c, LDR_MSG_LOOKUP, ldr_lookup_req_encode(&m, &c->buf), looked_up);
+}
+
+/* ---- Strict, of all that anybody was told has happened: a token that is later than all of it ---- */
+/* What comes after enough have answered is not looked at: the least that a client may go by has to do. */
+static void stamp_came(struct sim_client *c)
+{
+    const struct ldr_map_shard *sh = ldr_map_shard_of(&c->map, c->hash);
+    uint32_t answered = 0;
+    for (uint32_t i = 0; sh && i < sh->nreplicas; i++)
+        for (uint32_t k = 0; k < c->nstamps; k++)
+            if (c->stamps[k].node == sh->replicas[i].node && c->stamps[k].answered)
+                answered |= 1u << i;
+    if (c->read_token == INT64_MIN && sh && ldr_map_heard(&c->map, sh, answered))
+        c->read_token = c->stamp;
+}
+
+static void stamps_came(struct sim_client *c)
+{
+    if (c->read_token == INT64_MIN)
+        failed(c, LDR_E_UNAVAILABLE, try_barrier);
+    else
+        try_lookup(c);
+}
+
+static void try_barrier(struct sim_client *c)
+{
+    c->read_token = INT64_MIN;
+    sim_client_stamps(c, stamp_came, stamps_came);
 }
 
 /* ---- ASOF ---- */
@@ -239,14 +271,18 @@ void sim_read_start(struct sim_client *c)
     uint64_t what = sim_below(s, 100);
     c->began = s->now;
     c->view = 1 + (uint32_t)sim_below(s, SIM_VIEWS);
-    c->strict = c->asof = false;
+    c->strict = c->asof = c->all = false;
     if (what < 65) {
-        c->strict = what < 25 && c->token;
+        c->all = what < 12;
+        c->strict = c->all || (what < 25 && c->token);
         c->read_token = c->token;
         c->asof = sim_chance(s, 2500);
         c->t_us = SIM_EPOCH_US + (int64_t)sim_below(s, 41 * SIM_SECOND);
         c->known_at_us = sim_chance(s, 5000) ? INT64_MAX : SIM_EPOCH_US + (int64_t)sim_below(s, s->now + 1);
-        try_lookup(c);
+        if (c->all)
+            try_barrier(c);
+        else
+            try_lookup(c);
     } else if (what < 85) {
         start_asof(c);
     } else {

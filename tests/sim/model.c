@@ -17,14 +17,16 @@ struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f)
 }
 
 /* Hidden by a tombstone: certainly (acknowledged before `until`), or perhaps. */
-static bool hidden(struct sim *s, const struct sim_fact *f, bool certainly, uint64_t until, int64_t token)
+static bool hidden(struct sim *s, const struct sim_fact *f, bool certainly, uint64_t until, int64_t token,
+                   uint64_t all_until)
 {
     for (size_t i = 0; i < s->ntombs; i++) {
         const struct sim_sent_tomb *t = &s->tombs[i];
         if (!sim_tomb_covers(&t->t, f->view, f->key, f->created_us))
             continue;
         if (!certainly ? t->outcome != SIM_REFUSED
-                       : t->outcome == SIM_ACKED && (t->acked_at < until || t->token <= token))
+                       : t->outcome == SIM_ACKED &&
+                             (t->acked_at < until || t->token <= token || t->acked_at < all_until))
             return true;
     }
     return false;
@@ -39,7 +41,7 @@ static bool admits(const struct sim_read *r, const struct sim_fact *f)
 /* Acknowledged so long before that the read must know it. */
 static bool is_known(const struct sim_read *r, uint64_t acked_at, int64_t token, uint64_t until)
 {
-    return acked_at < until || (r->strict && token <= r->token && acked_at <= r->began);
+    return acked_at < until || (r->strict && (r->all || token <= r->token) && acked_at <= r->began);
 }
 
 void sim_check_read(struct sim *s, const struct sim_read *r)
@@ -54,13 +56,13 @@ void sim_check_read(struct sim *s, const struct sim_read *r)
             sim_fail(s, "I3: %s at node %u read a fact whose write was refused", r->what, r->node);
         if (!admits(r, &r->f))
             sim_fail(s, "I5: %s at node %u: the fact does not answer the question", r->what, r->node);
-        if (hidden(s, &r->f, true, until, r->strict ? r->token : INT64_MIN))
+        if (hidden(s, &r->f, true, until, r->strict && !r->all ? r->token : INT64_MIN, r->all ? r->began : 0))
             sim_fail(s, "I6: %s at node %u read a fact that was erased", r->what, r->node);
     }
     for (size_t i = 0; i < s->nfacts; i++) {
         const struct sim_sent_fact *x = &s->facts[i];
         if (x->outcome != SIM_ACKED || !is_known(r, x->acked_at, x->token, until) || !admits(r, &x->f) ||
-            hidden(s, &x->f, false, 0, 0))
+            hidden(s, &x->f, false, 0, 0, 0))
             continue;
         if (!least || sim_fact_cmp(&x->f, &least->f) > 0)
             least = x;
@@ -94,7 +96,7 @@ static void see_fact(void *ctx, const struct sim_fact *f, bool latest)
         sim_fail(s, "I2: n%u holds a fact whose write was refused", c->proc);
     if (f->hash < c->sh->lo || f->hash > c->sh->hi)
         sim_fail(s, "n%u: shard %u holds a fact of another arc", c->proc, c->shard);
-    if (hidden(s, f, true, UINT64_MAX, INT64_MAX))
+    if (hidden(s, f, true, UINT64_MAX, INT64_MAX, 0))
         sim_fail(s, "I6: n%u holds a fact that was erased", c->proc);
     x->present = true;
 }
@@ -156,7 +158,7 @@ static void check_replica(struct sim *s, const struct ldr_map_shard *sh, uint32_
     for (size_t i = 0; i < s->nfacts; i++) {
         const struct sim_sent_fact *x = &s->facts[i];
         if (x->outcome == SIM_ACKED && !x->present && x->f.hash >= sh->lo && x->f.hash <= sh->hi &&
-            !hidden(s, &x->f, false, 0, 0))
+            !hidden(s, &x->f, false, 0, 0, 0))
             sim_fail(s,
                      "I1: a fact acknowledged at %.3f s is missing on n%u (shard %u, key %.*s, event %" PRId64
                      ")",

@@ -156,6 +156,7 @@ struct sim_read { /* one answer */
     int64_t t_us, known_at_us; /* INT64_MAX = latest */
     uint64_t began;
     bool strict;
+    bool all; /* a strict one of all that was acknowledged before it, by whomever; token says nothing */
     int64_t token;
     bool found;
     struct sim_fact f;

@@ -63,6 +63,16 @@ static void a_token_is_later_than_what_was_told(void **state)
     assert_int_equal(ldr_hlc_told(&h, 100), 5000); /* not beyond the bound */
     ldr_hlc_persisted(&h, 9000);
     assert_true(ldr_hlc_told(&h, 100) >= token);
+    /* in one microsecond, and when the clock goes back after having told */
+    ldr_hlc_start(&h, 5000);
+    ldr_hlc_persisted(&h, 90000);
+    told = ldr_hlc_told(&h, 20000);
+    assert_true(ldr_hlc_token(&h, 20000) > told);
+    told = ldr_hlc_told(&h, 30000);
+    int64_t stamp;
+    assert_int_equal(ldr_hlc_next(&h, 25000, &stamp), 0);
+    assert_true(stamp > told);
+    assert_true(ldr_hlc_token(&h, 25000) > told);
 }
 
 static void most_decide_whose_clock_is_wrong(void **state)

@@ -208,6 +208,38 @@ static void quorums(void **state)
     ldr_map_close(&m);
 }
 
+/* Whatever W replicas took a write, one of those that answered is among them; and no two are silent. */
+static void who_has_heard(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 5; n++)
+        for (uint32_t w = 1; w <= n; w++) {
+            struct ldr_map m = {.write_quorum = w};
+            struct ldr_map_shard s = {.nreplicas = n};
+            uint32_t all = (1u << n) - 1;
+            for (uint32_t i = 0; i < n; i++)
+                s.replicas[i] = (struct ldr_map_replica){i + 1, LDR_REPLICA_ACTIVE};
+            assert_true(ldr_map_heard(&m, &s, all));
+            assert_false(ldr_map_heard(&m, &s, 0));
+            for (uint32_t answered = 0; answered <= all; answered++) {
+                bool meets = true;
+                for (uint32_t wrote = 0; wrote <= all; wrote++)
+                    meets = meets && ((uint32_t)__builtin_popcount(wrote) != w || (wrote & answered));
+                bool most = n - (uint32_t)__builtin_popcount(answered) <= 1;
+                assert_int_equal(ldr_map_heard(&m, &s, answered), meets && most);
+            }
+        }
+    /* during a move: enough of both sets */
+    struct ldr_map m;
+    make(&m);
+    assert_true(ldr_map_heard(&m, &m.shards[0], 15));
+    assert_true(ldr_map_heard(&m, &m.shards[0], 7)); /* old 0 1 2, new 0 2 3 */
+    assert_true(ldr_map_heard(&m, &m.shards[0], 14));
+    assert_false(ldr_map_heard(&m, &m.shards[0], 3)); /* two of the old, one of the new */
+    assert_false(ldr_map_heard(&m, &m.shards[0], 9)); /* one of the old */
+    ldr_map_close(&m);
+}
+
 static void addresses(void **state)
 {
     (void)state;
@@ -228,6 +260,7 @@ int main(void)
                                        cmocka_unit_test(what_is_not_a_map),
                                        cmocka_unit_test(look_ups),
                                        cmocka_unit_test(quorums),
+                                       cmocka_unit_test(who_has_heard),
                                        cmocka_unit_test(addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
