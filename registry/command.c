@@ -48,6 +48,17 @@ int ldr_command_materialized(const char *view, int64_t start_us, int64_t end_us,
     return finish(out, start);
 }
 
+int ldr_command_restore(struct ldr_slice snapshot, struct ldr_buf *out)
+{
+    size_t start = out->n;
+    if (snapshot.n > LDR_COMMAND_MAX)
+        return LDR_E_TOO_BIG;
+    ldr_buf_u8(out, LDR_COMMAND_FORMAT);
+    ldr_buf_u8(out, LDR_COMMAND_RESTORE);
+    ldr_buf_bytes(out, snapshot);
+    return finish(out, start);
+}
+
 /* ---- Reading ---- */
 
 static int get_name(struct ldr_cursor *c, struct ldr_arena *a, const char **out)
@@ -103,6 +114,11 @@ int ldr_command_decode(struct ldr_slice bytes, struct ldr_arena *a, struct ldr_c
         break;
     case LDR_COMMAND_MATERIALIZED:
         rc = get_materialized(&c, a, out);
+        break;
+    case LDR_COMMAND_RESTORE:
+        out->expect_version = LDR_VERSION_ANY;
+        out->snapshot = ldr_cursor_bytes(&c, LDR_COMMAND_MAX);
+        rc = c.err;
         break;
     default:
         rc = LDR_E_CORRUPT;

@@ -128,7 +128,8 @@ int ldr_defs_store(struct ldr_arena *a, const struct ldr_def_file *files, uint32
 
 int ldr_registry_create(const struct ldr_heap *heap, struct ldr_registry **out); /* version 0, empty */
 void ldr_registry_destroy(struct ldr_registry *r);
-/* Rises by one with each command that changed something, ldr_command_materialized among them. */
+/* Rises by one with each command that changed something, ldr_command_materialized among them; to the
+ * version of what was restored with ldr_command_restore. */
 uint64_t ldr_registry_version(const struct ldr_registry *r);
 /* Of what a snapshot holds: equal states, equal hash. Takes no memory. */
 uint64_t ldr_registry_hash(const struct ldr_registry *r);
@@ -171,6 +172,11 @@ int ldr_command_delete(enum ldr_kind kind, const char *name, uint64_t expect_ver
  * the furthest end is kept; it is forgotten when the view gets another source. LDR_E_INVALID for times out of
  * range. */
 int ldr_command_materialized(const char *view, int64_t start_us, int64_t end_us, struct ldr_buf *out);
+
+/* The registry of a snapshot, with its ids, past versions and version number, into one that was never used.
+ * Refused by any other, but for one that is in this very state: nothing changes then, so the command may come
+ * again. LDR_E_TOO_BIG: a snapshot of more than LDR_COMMAND_MAX bytes. */
+int ldr_command_restore(struct ldr_slice snapshot, struct ldr_buf *out);
 
 /* Applies one command at now_us: all or nothing. On success fills `events` (may be NULL) with encoded events,
  * 0 also when nothing changed. LDR_E_CONFLICT (version), LDR_E_REFUSED (incompatible, or something depends on

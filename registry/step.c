@@ -354,6 +354,8 @@ static int run_command(struct step *s, const struct ldr_command *cmd)
         return step_delete(s, cmd);
     case LDR_COMMAND_MATERIALIZED:
         return step_materialized(s, cmd);
+    case LDR_COMMAND_RESTORE:
+        return ldr_reg_take_over(s->r, cmd->snapshot, s->now_us, s->events, s->err);
     }
     return LDR_E_CORRUPT;
 }
