@@ -363,6 +363,27 @@ LDR_API int ldr_backup(struct ldr_store *s, const char *dir,
                        struct ldr_err *err); /* dir: new or empty; while serving */
 /* Brings a backup back into a folder that holds no store yet. */
 LDR_API int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err);
+/* Brings a backup, of a folder or of a cluster, into a cluster in which nothing was ever declared:
+ * definitions with their past, facts and erasures with their times. At the end every shard's content is held
+ * against the backup's by hashes. What has been interrupted is done again with `resume`: what is there
+ * already is not sent twice. LDR_E_REFUSED: there are definitions (other ones, or these without `resume`).
+ * LDR_E_CORRUPT: the backup is not as it was taken, or what is in the cluster at the end is not what is in
+ * it. */
+struct ldr_restore_opts {
+    const char *backup_dir;
+    const char *work_dir; /* one shard at a time is unpacked here; NULL = backup_dir with ".unpacked" */
+    bool resume;
+};
+struct ldr_restore_report {
+    uint64_t facts, tombstones;    /* sent */
+    uint64_t ranges, ranges_there; /* of hashes; equal already before anything was sent */
+    uint64_t replicas;             /* proved equal, shard by shard */
+    uint64_t silent;               /* not asked, for they did not answer: they catch up by themselves */
+    double seconds;
+};
+LDR_API int ldr_restore_into(struct ldr_store *s, const struct ldr_restore_opts *o,
+                             const struct ldr_work *work, struct ldr_restore_report *report,
+                             struct ldr_err *err);
 LDR_API int ldr_compact(struct ldr_store *s,
                         struct ldr_err *err); /* frees what retention and erasure have released */
 

@@ -78,6 +78,15 @@ static int fill(const struct ldr_manifest *m, const char *from, const char *dir,
     return rc;
 }
 
+int ldr_copy_prove(struct ldr_manifest *m, const char *dir, struct ldr_err *err)
+{
+    int rc = ldr_manifest_read(m, dir, err);
+    if (rc == LDR_E_NOT_FOUND)
+        rc = ldr_fail(err, LDR_E_NOT_FOUND, "%s is not a backup, or one that was not finished: it has no %s",
+                      dir, LDR_MANIFEST);
+    return rc ? rc : verify(m, dir, err);
+}
+
 int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err)
 {
     ldr_err_clear(err);
@@ -89,12 +98,7 @@ int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err)
         return rc;
     struct ldr_manifest m;
     ldr_manifest_init(&m);
-    rc = ldr_manifest_read(&m, backup_dir, err);
-    if (rc == LDR_E_NOT_FOUND)
-        rc = ldr_fail(err, LDR_E_NOT_FOUND, "%s is not a backup, or one that was not finished: it has no %s",
-                      backup_dir, LDR_MANIFEST);
-    if (!rc)
-        rc = verify(&m, backup_dir, err);
+    rc = ldr_copy_prove(&m, backup_dir, err);
     bool made = false;
     if (!rc)
         rc = ldr_copy_target(dir, &made, err);

@@ -66,6 +66,8 @@ enum ldr_opt_id {
     LDR_OPT_NODES,
     LDR_OPT_DRY_RUN,
     LDR_OPT_STOP,
+    LDR_OPT_RESUME,
+    LDR_OPT_WORK,
     LDR_OPT_STRICT,
 };
 struct ldr_opt {

@@ -1,4 +1,4 @@
-/* Looking after a store: check, backup, restore, compact, info. */
+/* Looking after a store: check, backup, compact, info. */
 #include "ops/cli.h"
 #include "ops/verbs.h"
 
@@ -97,35 +97,6 @@ const struct ldr_verb ldr_verb_backup = {
     .min_args = 1,
     .max_args = 1,
     .run = run_backup,
-};
-
-static int run_restore(struct ldr_cli *c)
-{
-    struct ldr_err err = {0};
-    const char *url = NULL;
-    int rc = ldr_cli_store_url(c, &url, &err);
-    if (rc == 0)
-        rc = ldr_restore(c->args[0], url, &err);
-    if (rc)
-        return ldr_cli_fail(c, rc, &err);
-    if (c->json)
-        printf("{\"done\":true}\n");
-    ldr_cli_say(c, "Restored %s into %s.", c->args[0], url);
-    return LDR_EXIT_DONE;
-}
-
-const struct ldr_verb ldr_verb_restore = {
-    .name = "restore",
-    .group = "Care",
-    .synopsis = "DIR",
-    .summary = "bring a backup back, into a store that does not exist yet",
-    .text = "The store is the one that --store, LARDER_STORE or the definitions name; it must not hold "
-            "anything. Every file\n"
-            "of the backup is verified.",
-    .example = "larder --store local:/srv/features restore /backups/larder-2013-02-01",
-    .min_args = 1,
-    .max_args = 1,
-    .run = run_restore,
 };
 
 static int run_compact(struct ldr_cli *c)

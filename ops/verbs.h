@@ -13,8 +13,9 @@ extern const struct ldr_verb ldr_verb_get_historical;                           
 extern const struct ldr_verb ldr_verb_list, ldr_verb_describe, ldr_verb_search, ldr_verb_versions,
     ldr_verb_diff;                                          /* verb_catalog.c */
 extern const struct ldr_verb ldr_verb_stats, ldr_verb_scan; /* verb_look.c */
-extern const struct ldr_verb ldr_verb_check, ldr_verb_backup, ldr_verb_restore, ldr_verb_compact,
-    ldr_verb_info; /* verb_care.c */
+extern const struct ldr_verb ldr_verb_check, ldr_verb_backup, ldr_verb_compact,
+    ldr_verb_info;                             /* verb_care.c */
+extern const struct ldr_verb ldr_verb_restore; /* verb_restore.c */
 extern const struct ldr_verb ldr_verb_cluster, ldr_verb_status, ldr_verb_node, ldr_verb_shard,
     ldr_verb_rebalance, ldr_verb_coordinator, ldr_verb_scrub; /* verb_cluster.c */
 extern const struct ldr_verb ldr_verb_health;                 /* verb_health.c */
