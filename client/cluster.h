@@ -10,8 +10,7 @@
 #include "client/cluster_store.h"
 #include "rpc/rpc.h"
 
-#define LDR_CLUSTER_READ_MS    10000u /* for one read, all attempts together */
-#define LDR_CLUSTER_WRITE_MS   30000u
+#define LDR_CLUSTER_PAGE_MS    30000u /* for one page of a join or scan, all attempts together */
 #define LDR_CLUSTER_ATTEMPT_MS 2000u
 #define LDR_CLUSTER_LONG_MS    600000u /* checks, compactions */
 
@@ -97,6 +96,7 @@ struct ldr_unit {
     uint64_t ready_us;  /* not before (mono) */
     uint64_t sent_us;   /* last */
     uint64_t second_us; /* while it is out: to be sent to another replica, too (mono) */
+    size_t bytes;       /* of its request, about; 0 = few */
     uint16_t out;       /* attempts under way */
     uint16_t tries;     /* attempts that failed */
     uint32_t last_node; /* tried last */
@@ -110,6 +110,7 @@ struct ldr_errand {
     size_t n;
     size_t window; /* units under way at once; 0 = all */
     bool merge;    /* units for one node travel together */
+    size_t most;   /* ... so many at most; 0 = 4,096. Halved when an answer does not fit into a message */
     enum ldr_pace_kind pace;
     bool writes;       /* an attempt without an answer leaves the outcome in doubt */
     bool leader_first; /* the first replica in the map before the others: one replica's answers continue each

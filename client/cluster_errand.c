@@ -6,6 +6,10 @@
 
 #define BACKOFF_US  20000u
 #define BACKOFF_MAX 500000u
+#define MERGE_MOST  4096u
+#define MERGE_BYTES ((size_t)4 << 20)  /* of requests that travel together */
+#define OUT_BYTES   ((size_t)64 << 20) /* of requests under way, beyond the first */
+#define SLOW_BYTES  32u                /* per microsecond of patience with a large request: 32 MB/s */
 #define MAP_MS      1000u /* for coordinators to tell a newer map: without them the replicas may still answer */
 
 /* ---- Running ---- */
@@ -15,8 +19,10 @@ struct run {
     struct ldr_gate *gate;
     struct ldr_map_ref *map;
     uint64_t salt, deadline_us;
+    size_t most;   /* units in one message */
     uint64_t when; /* the next moment at which a unit may have to be sent */
     size_t under_way, done, cut;
+    size_t bytes_out;    /* of units under way */
     bool stale;          /* somebody knows a newer map */
     struct ldr_err last; /* of the latest failure, for the message in the end */
     size_t *list;        /* scratch: units of the message in the making */
@@ -54,10 +60,12 @@ static int send_to(struct run *r, uint32_t node, size_t n, uint64_t now, struct 
     for (size_t i = 0; i < n; i++) {
         struct ldr_unit *u = &j->units[b->units[i]];
         r->under_way += u->out == 0;
+        r->bytes_out += u->out == 0 ? u->bytes : 0;
         u->out++;
         u->last_node = node;
         u->sent_us = now;
         u->second_us = later(now, ldr_pace_patience_us(&j->remote->pace, j->pace));
+        u->second_us = later(u->second_us, u->bytes / SLOW_BYTES);
         look_again(r, u->second_us);
     }
     uint64_t left_ms = (r->deadline_us - now) / 1000 + 1;
@@ -78,8 +86,9 @@ static bool wants_sending(struct run *r, const struct ldr_unit *u, uint64_t now)
         if (u->out > 1)
             return false;
         at = u->second_us > at ? u->second_us : at;
-    } else if (j->window && r->under_way >= j->window) {
-        return false;
+    } else if ((j->window && r->under_way >= j->window) ||
+               (r->under_way && r->bytes_out + u->bytes > OUT_BYTES)) {
+        return false; /* until an answer has come */
     }
     if (at <= now)
         return true;
@@ -141,13 +150,15 @@ static int launch(struct run *r, uint64_t now, struct ldr_err *err)
         return 0;
     for (size_t i = 0; i < j->n; i++) {
         uint32_t node = r->nodes[i];
-        size_t n = 0;
+        size_t n = 0, bytes = 0;
         if (node == 0)
             continue;
-        for (size_t k = i; k < j->n; k++)
+        for (size_t k = i; k < j->n && n < r->most && (n == 0 || bytes + j->units[k].bytes <= MERGE_BYTES);
+             k++)
             if (r->nodes[k] == node) {
                 r->list[n++] = k;
                 r->nodes[k] = 0;
+                bytes += j->units[k].bytes;
             }
         rc = send_to(r, node, n, now, err);
         if (rc)
@@ -185,6 +196,13 @@ static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, st
         j->writes &&
         (why.in_doubt || ((b->code == LDR_E_TIMEOUT || b->code == LDR_E_UNAVAILABLE) && !b->call.never_sent));
     j->in_doubt = j->in_doubt || unknown;
+    if (b->code == LDR_E_TOO_BIG && b->n > 1) { /* the answer; fewer units have a smaller one */
+        if (r->most > b->n / 2)
+            r->most = b->n / 2;
+        for (size_t i = 0; i < b->n; i++)
+            j->units[b->units[i]].ready_us = now;
+        return 0;
+    }
     if (!passing(b->code)) {
         if (err)
             *err = why;
@@ -216,6 +234,7 @@ static int take_batch(struct run *r, struct ldr_gate_call *b, struct ldr_err *er
         struct ldr_unit *u = &j->units[b->units[i]];
         u->out--;
         r->under_way -= u->out == 0;
+        r->bytes_out -= u->out == 0 ? u->bytes : 0;
         open += !u->done;
     }
     if (b->code == 0 || b->answer.n) /* a failure with words comes from the node itself */
@@ -251,7 +270,7 @@ static int out_of_time(const struct run *r, struct ldr_err *err)
     if (err && r->last.code)
         *err = r->last;
     else
-        ldr_fail(err, code, "no answer within %u s", r->job->deadline_ms / 1000);
+        ldr_fail(err, code, "no answer within %u ms", r->job->deadline_ms);
     return code;
 }
 
@@ -282,7 +301,7 @@ static int loop(struct run *r, struct ldr_err *err)
 
 int ldr_errand_run(struct ldr_errand *j, struct ldr_err *err)
 {
-    struct run r = {.job = j};
+    struct run r = {.job = j, .most = j->most ? j->most : MERGE_MOST};
     if (j->n == 0)
         return 0;
     r.deadline_us = ldr_cluster_mono_us(j->remote) + (uint64_t)j->deadline_ms * 1000;

@@ -3,6 +3,7 @@
 #include "client/cluster.h"
 
 #define PAGE_PROBES 8192u
+#define PAGE_BYTES  ((size_t)4 << 20) /* of their keys */
 
 struct page {
     uint32_t view;
@@ -86,8 +87,8 @@ static int run_page(struct ldr_remote *r, struct page *p, struct ldr_err *err)
                            .units = &unit,
                            .n = 1,
                            .pace = LDR_PACE_PAGE,
-                           .attempt_ms = LDR_CLUSTER_WRITE_MS / 2,
-                           .deadline_ms = LDR_CLUSTER_WRITE_MS,
+                           .attempt_ms = LDR_CLUSTER_PAGE_MS / 2,
+                           .deadline_ms = LDR_CLUSTER_PAGE_MS,
                            .ctx = p,
                            .build = build,
                            .finish = finish};
@@ -108,7 +109,13 @@ static size_t page_length(struct ldr_remote *r, const struct ldr_probe *probes, 
         else
             hi = mid;
     }
-    return lo;
+    size_t fits = 0;
+    for (size_t bytes = 0; fits < lo; fits++) {
+        bytes += probes[fits].key.n;
+        if (fits && bytes > PAGE_BYTES)
+            break;
+    }
+    return fits;
 }
 
 int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,

@@ -113,7 +113,8 @@ static int sort_points(struct reading *r, struct ldr_unit *units, size_t n)
         qsort(sorted, n, sizeof *sorted, cmp_hash);
     for (size_t i = 0; i < n; i++) {
         r->order[i] = sorted[i].point;
-        units[i] = (struct ldr_unit){.lo = sorted[i].hash, .hi = sorted[i].hash};
+        units[i] = (struct ldr_unit){
+            .lo = sorted[i].hash, .hi = sorted[i].hash, .bytes = r->points[sorted[i].point].key.n + 16};
     }
     if (sorted != few)
         free(sorted);
@@ -137,7 +138,7 @@ static int demand(struct ldr_remote *remote, struct reading *r, size_t n, uint64
 static int run_lookup(struct ldr_remote *remote, struct reading *r, struct ldr_unit *units, size_t n,
                       struct ldr_err *err)
 {
-    uint64_t deadline_us = ldr_cluster_mono_us(remote) + LDR_CLUSTER_READ_MS * UINT64_C(1000), now;
+    uint64_t deadline_us = ldr_cluster_mono_us(remote) + remote->store->opts.read_ms * UINT64_C(1000), now;
     int rc = LDR_E_STALE;
     while (rc == LDR_E_STALE && (now = ldr_cluster_mono_us(remote)) < deadline_us) {
         rc = sort_points(r, units, n) ? ldr_fail(err, LDR_E_NOMEM, "out of memory") : 0;

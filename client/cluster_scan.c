@@ -89,8 +89,8 @@ static int next_page(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
                            .n = 1,
                            .leader_first = true,
                            .pace = LDR_PACE_PAGE,
-                           .attempt_ms = LDR_CLUSTER_WRITE_MS / 2,
-                           .deadline_ms = LDR_CLUSTER_WRITE_MS,
+                           .attempt_ms = LDR_CLUSTER_PAGE_MS / 2,
+                           .deadline_ms = LDR_CLUSTER_PAGE_MS,
                            .ctx = s,
                            .build = build,
                            .finish = finish};

@@ -109,10 +109,11 @@ static bool matters(const struct stamping *s, const struct ldr_map_node *node)
 }
 
 /* Asks once. s: map and touched are filled in; the rest is filled here. */
-static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_us, bool *whole,
-                     struct ldr_err *err)
+static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_us, uint32_t budget_ms,
+                     bool *whole, struct ldr_err *err)
 {
     size_t most = (size_t)s->map->nnodes + 1;
+    uint32_t wait_ms = budget_ms < STAMP_MS ? budget_ms : STAMP_MS;
     uint32_t n = 0, *nodes = ldr_calloc(NULL, most, sizeof *nodes);
     struct ldr_slice *payloads = ldr_calloc(NULL, most, sizeof *payloads);
     bool *flags = ldr_calloc(NULL, most * 2, sizeof *flags);
@@ -136,7 +137,7 @@ static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_
     s->earliest = INT64_MAX;
     s->answers = 0;
     if (!rc)
-        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, STAMP_MS, take_stamp, patience_us, s);
+        rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, wait_ms, take_stamp, patience_us, s);
     *whole = !rc && covered(s);
     if (rc)
         ldr_fail(err, rc, "out of memory");
@@ -152,7 +153,7 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
     struct ldr_map_ref *m = ldr_cluster_map(r);
     struct stamping s = {.map = &m->map};
     bool whole;
-    int rc = ask_round(r, &s, atomic_load(&r->stamp_us), &whole, err);
+    int rc = ask_round(r, &s, atomic_load(&r->stamp_us), r->store->opts.write_ms, &whole, err);
     if (!rc && s.answers == 0)
         rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", s.n);
     int64_t had = atomic_load(&r->stamp_us);
@@ -174,7 +175,7 @@ static int try_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n
     for (size_t i = 0; !rc && i < n; i++)
         touched[ldr_map_shard_of(&m->map, p[i].hash) - m->map.shards] = true;
     if (!rc)
-        rc = ask_round(r, &s, atomic_load(&r->token_us), &whole, err);
+        rc = ask_round(r, &s, atomic_load(&r->token_us), r->store->opts.read_ms, &whole, err);
     if (!rc && !whole)
         rc = ldr_fail(err, LDR_E_UNAVAILABLE,
                       "a strict read: %zu of %u nodes answer, too few to know what was acknowledged",
@@ -183,7 +184,7 @@ static int try_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n
     *map_version = m->map.version;
     /* A clock that is behind reaches the token by itself, or at once when it is told of it. */
     if (!rc && s.latest - s.earliest > APART_US)
-        rc = ask_round(r, &s, *token_us, &again, err);
+        rc = ask_round(r, &s, *token_us, r->store->opts.read_ms, &again, err);
     ldr_cluster_map_release(m);
     free(touched);
     return rc;
@@ -194,7 +195,7 @@ int ldr_cluster_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t 
 {
     for (;;) {
         int rc = try_barrier(r, p, n, token_us, map_version, err);
-        if (rc != LDR_E_UNAVAILABLE || ldr_cluster_mono_us(r) + PAUSE_MS * 1000 >= deadline_us)
+        if (rc != LDR_E_UNAVAILABLE || ldr_cluster_mono_us(r) + PAUSE_MS * UINT64_C(1000) >= deadline_us)
             return rc;
         ldr_cluster_news(r); /* the replicas may be others by now */
         struct timespec pause = {0, PAUSE_MS * 1000000L};

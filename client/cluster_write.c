@@ -7,6 +7,8 @@
 #define BATCH_FACTS 4096u
 #define BATCH_BYTES ((size_t)1 << 20)
 #define WINDOW      16u
+#define ATTEMPT_MS  10000u
+#define BATCH_MS    100u /* more time for each full batch */
 
 struct batch {
     size_t from, n; /* in order[] */
@@ -18,7 +20,8 @@ struct writing {
     struct batch *batches;
     struct ldr_unit *units;
     size_t nbatches;
-    uint64_t defs;
+    uint64_t defs, deadline_us;
+    bool some; /* of it is written, or may be */
     struct ldr_write_result *res;
     struct ldr_arena arena;
 };
@@ -125,6 +128,7 @@ static int cut(struct writing *w, const struct ldr_map *map, size_t n)
         u->hi = f->hash > u->hi ? f->hash : u->hi;
         b->n++;
         bytes += size;
+        u->bytes = bytes;
     }
     return 0;
 }
@@ -156,6 +160,7 @@ static int one_round(struct ldr_remote *r, struct writing *w, size_t n, struct l
     free(starts);
     if (rc)
         return ldr_fail(err, rc, "out of memory");
+    uint64_t now = ldr_cluster_mono_us(r);
     struct ldr_errand j = {.remote = r,
                            .type = LDR_MSG_WRITE,
                            .units = w->units,
@@ -163,13 +168,39 @@ static int one_round(struct ldr_remote *r, struct writing *w, size_t n, struct l
                            .window = WINDOW,
                            .writes = true,
                            .pace = LDR_PACE_WRITE,
-                           .attempt_ms = LDR_CLUSTER_WRITE_MS / 3,
-                           .deadline_ms = LDR_CLUSTER_WRITE_MS +
-                                          (uint32_t)(w->nbatches < 100000 ? w->nbatches * 100 : 10000000),
+                           .attempt_ms = ATTEMPT_MS,
+                           .deadline_ms =
+                               now < w->deadline_us ? (uint32_t)((w->deadline_us - now) / 1000) : 0,
                            .ctx = w,
                            .build = build,
                            .finish = finish};
-    return ldr_errand_run(&j, err);
+    rc = ldr_errand_run(&j, err);
+    for (size_t i = 0; i < w->nbatches; i++)
+        w->some = w->some || w->units[i].done;
+    w->some = w->some || j.in_doubt;
+    return rc;
+}
+
+/* Before anything is sent: whether each fits into a message, and how long all of them may take. */
+static int measure(struct ldr_remote *r, struct writing *w, const struct ldr_fact_chunk *chunks,
+                   size_t nchunks, struct ldr_err *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < nchunks; i++)
+        for (size_t k = 0; k < chunks[i].n; k++) {
+            const struct ldr_fact *f = &chunks[i].facts[k];
+            if (f->key.n + f->row.n > LDR_FAR_FACT_MAX)
+                return ldr_fail(
+                    err, LDR_E_TOO_BIG,
+                    "a fact of %zu bytes; in a cluster at most %u, so that it fits into a message",
+                    f->key.n + f->row.n, LDR_FAR_FACT_MAX);
+            bytes += f->key.n + f->row.n;
+            w->nfacts++;
+        }
+    uint64_t full = w->nfacts / BATCH_FACTS + bytes / BATCH_BYTES;
+    uint64_t ms = r->store->opts.write_ms + (full < 100000 ? full : 100000) * BATCH_MS;
+    w->deadline_us = ldr_cluster_mono_us(r) + ms * 1000;
+    return 0;
 }
 
 int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk *chunks, size_t nchunks,
@@ -177,8 +208,9 @@ int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk 
 {
     struct writing w = {.chunks = chunks, .res = res};
     (void)view;
-    for (size_t i = 0; i < nchunks; i++)
-        w.nfacts += chunks[i].n;
+    int rc = measure(r, &w, chunks, nchunks, err);
+    if (rc)
+        return rc;
     struct ldr_catalog *c = ldr_store_catalog(r->store);
     w.defs = c->version;
     ldr_catalog_release(c);
@@ -188,7 +220,7 @@ int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk 
     for (size_t i = 0; w.order && i < nchunks; i++)
         for (size_t k = 0; k < chunks[i].n; k++)
             w.order[n++] = &chunks[i].facts[k];
-    int rc = w.order ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    rc = w.order ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
     while (!rc && n) {
         rc = one_round(r, &w, n, err);
         if (rc && rc != LDR_E_STALE)
@@ -196,6 +228,8 @@ int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk 
         n = left_over(&w);
         rc = 0;
     }
+    if (rc && err)
+        err->in_doubt = err->in_doubt || w.some; /* of an earlier round, too */
     free(w.order);
     free(w.batches);
     free(w.units);
@@ -260,8 +294,8 @@ int ldr_cluster_erase(struct ldr_remote *r, uint32_t view, uint32_t entity_id, s
                            .n = 1,
                            .writes = true,
                            .pace = LDR_PACE_WRITE,
-                           .attempt_ms = LDR_CLUSTER_WRITE_MS / 3,
-                           .deadline_ms = LDR_CLUSTER_WRITE_MS,
+                           .attempt_ms = ATTEMPT_MS,
+                           .deadline_ms = r->store->opts.write_ms,
                            .ctx = &e,
                            .build = build_erase,
                            .finish = finish_erase};

@@ -36,6 +36,7 @@ struct ldr_fact_shape {
     int64_t stamp_us;      /* the time of acceptance of all others */
     bool has_range;
     int64_t from_us, to_us;
+    bool far; /* into a cluster */
 };
 /* Which columns the view's source and the request name; cells are not known yet. Memory is the arena's. */
 int ldr_shape_init(struct ldr_fact_shape *shape, struct ldr_arena *a, const struct ldr_view_entry *view,

@@ -117,6 +117,8 @@ int ldr_maker_fact(struct ldr_fact_maker *m)
         rc = ldr_row_encode(view->schema, m->values, &m->bytes);
     if (rc == LDR_E_TOO_BIG)
         return ldr_maker_refuse(m, "", "the row is over 64 MiB");
+    if (!rc && m->shape->far && m->bytes.n > LDR_FAR_FACT_MAX)
+        return ldr_maker_refuse(m, "", "key and values are over 28 MiB, the limit in a cluster");
     if (rc)
         return rc;
     struct ldr_fact *f = next_fact(m);

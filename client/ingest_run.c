@@ -296,6 +296,7 @@ static int run(struct run *r)
     ldr_pulse_start(&r->pulse, r->work, &r->store->clock, what ? what : "reading");
     ldr_text_blocks_init(&r->blocks, &r->source, r->csv);
     rc = ldr_shape_init(&r->shape, &r->arena, r->view, r->in, r->source.name, r->err);
+    r->shape.far = r->store->remote != NULL;
     if (rc == 0)
         rc = read_wave(r, r->now, r->err);
     if (rc == 0 && r->csv)

@@ -117,6 +117,10 @@ struct ldr_open_opts {   /* zeros are defaults */
      * answers: NULL = $XDG_CACHE_HOME/larder, else ~/.cache/larder; "" = nowhere. At most 16 files of 32 MiB
      */
     const char *cache_dir;
+    /* In a cluster, how long one online read, one write or erasure may take, all attempts together: then
+     * LDR_E_TIMEOUT or what went wrong last, and for a write maybe in_doubt. Default 10 s, 30 s; a large
+     * write has 100 ms more for each MiB or 4,096 facts */
+    uint32_t read_ms, write_ms;
 };
 /* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED). */
 LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,
@@ -388,8 +392,9 @@ LDR_API int ldr_compact(struct ldr_store *s,
                         struct ldr_err *err); /* frees what retention and erasure have released */
 
 /* ---- Asynchronous twins. The request is embedded by the caller and, like all arguments, must live until the
- * callback. Non-zero return: no callback. Zero: exactly one callback, later, on a thread of the store. ----
- */
+ * callback. Non-zero return: no callback. Zero: exactly one callback, later, on a thread of the store.
+ * Nothing waits: when 65,536 requests of a store are under way, the next is not taken (LDR_E_BUSY; it may be
+ * handed in again). The callback must not wait for another request of the same store. ---- */
 struct ldr_req {
     void *data;                                                           /* yours */
     void (*done)(struct ldr_req *r, int code, const struct ldr_err *err); /* set by you */

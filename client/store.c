@@ -9,14 +9,16 @@
 #include "client/files.h"
 #include "client/layout.h"
 
-#define MEMORY_DEFAULT (UINT64_C(1) << 30)
-#define LATEST_DEFAULT (UINT64_C(256) << 20)
-#define CACHE_DEFAULT  (UINT64_C(128) << 20)
-#define WRITE_BUFFERS  (UINT64_C(256) << 20) /* all shards together */
-#define WRITE_BUFFER   (UINT64_C(32) << 20)
-#define WRITE_LEAST    (UINT64_C(4) << 20)
-#define SHARE_LEAST    (UINT64_C(1) << 20) /* of a cache, for one shard */
-#define FUTURE_DEFAULT INT64_C(86400000000)
+#define MEMORY_DEFAULT   (UINT64_C(1) << 30)
+#define LATEST_DEFAULT   (UINT64_C(256) << 20)
+#define READ_MS_DEFAULT  10000u
+#define WRITE_MS_DEFAULT 30000u
+#define CACHE_DEFAULT    (UINT64_C(128) << 20)
+#define WRITE_BUFFERS    (UINT64_C(256) << 20) /* all shards together */
+#define WRITE_BUFFER     (UINT64_C(32) << 20)
+#define WRITE_LEAST      (UINT64_C(4) << 20)
+#define SHARE_LEAST      (UINT64_C(1) << 20) /* of a cache, for one shard */
+#define FUTURE_DEFAULT   INT64_C(86400000000)
 
 static void write_log(void *ctx, enum ldr_log_level level, const char *text)
 {
@@ -39,6 +41,8 @@ static int take_options(struct ldr_store *s, const struct ldr_open_opts *opts, s
     o->memory_bytes = o->memory_bytes ? o->memory_bytes : MEMORY_DEFAULT;
     o->latest_bytes = o->latest_bytes ? o->latest_bytes : LATEST_DEFAULT;
     o->cache_bytes = o->cache_bytes ? o->cache_bytes : CACHE_DEFAULT;
+    o->read_ms = o->read_ms ? o->read_ms : READ_MS_DEFAULT;
+    o->write_ms = o->write_ms ? o->write_ms : WRITE_MS_DEFAULT;
     o->future_us = o->future_us == 0 ? FUTURE_DEFAULT : o->future_us < 0 ? 0 : o->future_us;
     if (o->log)
         s->log = (struct ldr_log){s, LDR_LOG_DEBUG, write_log};

@@ -16,6 +16,7 @@ struct writing {
     struct ldr_buf bytes; /* keys and rows of all facts */
     struct ldr_fact *facts;
     struct ldr_write_report *report;
+    bool far; /* in a cluster */
 };
 
 static int bad_cell(const struct writing *w, size_t row, const char *column, const char *why, int rc,
@@ -70,6 +71,9 @@ static int encode_row(struct writing *w, size_t row, int64_t event_us, int64_t c
     size_t row_at = w->bytes.n;
     if (!rc)
         rc = ldr_row_encode(v->schema, w->values, &w->bytes);
+    if (!rc && w->far && w->bytes.n - key_at > LDR_FAR_FACT_MAX)
+        return bad_cell(w, row, "(all)", "key and values are over 28 MiB, the limit in a cluster",
+                        LDR_E_TOO_BIG, err);
     if (rc == LDR_E_TOO_BIG && !w->bytes.err)
         return bad_cell(w, row, "(all)", "the values are over a limit", rc, err);
     if (rc)
@@ -175,7 +179,7 @@ int ldr_write(struct ldr_store *s, const char *view, const char *const *names, s
     if (nrows && !event_us)
         return ldr_fail(err, LDR_E_INVALID, "every fact needs an event time");
     uint64_t began = s->clock.mono_ns(s->clock.ctx);
-    struct writing w = {.names = names, .report = report};
+    struct writing w = {.names = names, .report = report, .far = s->remote != NULL};
     struct ldr_catalog *c = ldr_store_catalog(s);
     const struct ldr_view_entry *v;
     int64_t stamp_us = 0;

@@ -49,6 +49,13 @@ static void the_four_statuses(void **state)
     assert_true(c.d.null);
     assert_int_equal(c.d.type, LDR_FLOAT64);
     assert_false(c.has_times);
+    for (int fresh = LDR_FRESH_BOUNDED; fresh <= LDR_FRESH_STRICT; fresh++) {
+        c = ck_get(&f, "v:x", d_i64(1), &(struct ldr_online_opts){.fresh = fresh});
+        assert_true(c.d.v.f64 == 2.5);
+        c = ck_get(&f, "v:x", d_i64(1),
+                   &(struct ldr_online_opts){.has_as_of = true, .as_of_us = T0, .fresh = fresh});
+        assert_true(c.d.v.f64 == 2.5 && c.d.status == LDR_PRESENT);
+    }
 
     ck_must_put(&f, "v", "x", 3, d_null(LDR_FLOAT64), T0, T0);
     c = ck_get(&f, "v:x", d_i64(3), NULL);
