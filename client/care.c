@@ -1,6 +1,6 @@
 /* Proving, measuring and compacting a store. */
+#include "client/cluster_store.h"
 #include "client/layout.h"
-#include "client/store.h"
 
 /* ---- Check ---- */
 
@@ -124,6 +124,12 @@ static void figures(struct ldr_table *t, const struct ldr_store *s, const struct
     figure(t, "sources", d->nsources);
     figure(t, "feature_views", d->nviews);
     figure(t, "feature_services", d->nservices);
+    if (s->remote) {
+        uint64_t map_version, age_us;
+        ldr_cluster_known(s->remote, &map_version, &age_us);
+        figure(t, "map_version", map_version);
+        figure(t, "map_age_us", age_us);
+    }
     figure(t, "shards", s->nshards);
     figure(t, "history_facts", all->history_facts);
     figure(t, "latest_rows", all->latest_rows);

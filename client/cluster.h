@@ -46,6 +46,8 @@ struct ldr_remote {
     struct ldr_map_ref *map;
     struct ldr_pace pace;
 
+    _Atomic uint64_t heard_us; /* mono, of the last answer of a coordinator; 0 = none yet */
+
     pthread_t watcher;
     bool watching;
     pthread_mutex_t watch_lock;

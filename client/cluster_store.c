@@ -109,6 +109,8 @@ int ldr_cluster_refresh(struct ldr_remote *r, bool strict, uint32_t timeout_ms, 
         rc = take_defs(r, a.defs, err);
     if (!rc && (!r->map || !r->store->catalog))
         rc = ldr_fail(err, LDR_E_CORRUPT, "the coordinator sent no map or no definitions");
+    if (!rc)
+        atomic_store(&r->heard_us, ldr_cluster_mono_us(r));
     if (!rc && (a.map.n || a.defs.n))
         keep(r);
     pthread_mutex_unlock(&r->refresh);
@@ -116,6 +118,15 @@ int ldr_cluster_refresh(struct ldr_remote *r, bool strict, uint32_t timeout_ms, 
     ldr_buf_close(&out);
     ldr_buf_close(&in);
     return rc;
+}
+
+void ldr_cluster_known(struct ldr_remote *r, uint64_t *map_version, uint64_t *age_us)
+{
+    struct ldr_map_ref *m = ldr_cluster_map(r);
+    uint64_t heard = atomic_load(&r->heard_us), now = ldr_cluster_mono_us(r);
+    *map_version = m->map.version;
+    *age_us = heard == 0 ? UINT64_MAX : now > heard ? now - heard : 0;
+    ldr_cluster_map_release(m);
 }
 
 /* ---- The watcher ---- */

@@ -12,6 +12,9 @@ int ldr_cluster_open(struct ldr_store *s,
 void ldr_cluster_close(struct ldr_store *s); /* fine when there is none */
 /* connect over the network; ctx: the list of coordinators, "host:port,host:port". */
 int ldr_cluster_connect(struct ldr_remote *r, void *addresses, struct ldr_err *err);
+/* Version of the map as last heard, and how long ago a coordinator last said what is new; UINT64_MAX: never,
+ * the map was on disk. */
+void ldr_cluster_known(struct ldr_remote *r, uint64_t *map_version, uint64_t *age_us);
 /* A time of acceptance; see ldr_store_stamp. */
 int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err);
 /* A registry command, run once however often it is sent. *version: after it. */

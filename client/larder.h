@@ -122,6 +122,11 @@ struct ldr_open_opts {   /* zeros are defaults */
      * write has 100 ms more for each MiB or 4,096 facts */
     uint32_t read_ms, write_ms;
 };
+/* "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
+ * seen. Later changes of definitions and of the map are followed by themselves: coordinators publish a
+ * notice, and every two seconds they are asked, so an open store is usually milliseconds behind, without
+ * notices two seconds; reads and writes do not fail for it. While no coordinator answers it goes on with what
+ * it knows. */
 /* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED). */
 LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,
                      struct ldr_err *err);
@@ -356,7 +361,8 @@ LDR_API int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, con
  * top. */
 LDR_API int ldr_stats(struct ldr_store *s, const char *view, int64_t from_us, int64_t to_us,
                       const struct ldr_work *work, struct ldr_table **out, struct ldr_err *err);
-/* Rows: name, value: facts, bytes on disk, memory, hit rate of the latest table ... */
+/* Rows: name, value: facts, bytes on disk, memory, hit rate of the latest table ...; in a cluster
+ * map_version, and map_age_us: how long ago a coordinator last said what is new (map or definitions). */
 LDR_API int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct ldr_err *err);
 
 /* ---- Care ---- */

@@ -8,7 +8,6 @@ port=${2:-17430}
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=$(mktemp -d)
 export LARDER_CACHE_DIR="$dir/cache"
-export LARDER_CACHE_DIR="$dir/cache"
 export LARDER_TEMPLATES="$root/examples"
 pids=
 writer=
