@@ -6,6 +6,7 @@
     X(cursor_before_durable, "the pull cursor moves before what was pulled is durable")                  \
     X(drained_rule_ignored, "a pending replica is caught up without having drained the old ones")        \
     X(epoch_check_dropped, "requests under another epoch are served")                                    \
+    X(epoch_unconfirmed, "a replica reads under its epoch without asking whether a later one counts")    \
     X(erase_forgets_late, "a tombstone removes what is there but does not refuse what comes late")       \
     X(hlc_bound_forgotten, "stamps start from the wall clock after a restart")                           \
     X(joint_quorum_ignored, "while a shard moves, only the new set is asked for a quorum")               \

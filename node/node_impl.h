@@ -97,6 +97,8 @@ struct ldr_rep {
     uint64_t scrub_next_us, retry_us;
     uint64_t moved_bytes, move_bytes_total;
     uint32_t attempts;
+    int64_t token_us;     /* fresh.c: the greatest token of a strict read, */
+    uint64_t token_at_us; /* and when it came, monotonic */
 };
 
 enum ldr_node_phase { LDR_NODE_NEW, LDR_NODE_STARTING, LDR_NODE_RUNNING, LDR_NODE_CLOSING, LDR_NODE_CLOSED };
@@ -134,6 +136,7 @@ struct ldr_node {
     struct ldr_vault_defs defs_op;
     struct ldr_buf defs_buf;
     uint64_t beat_sent_us, coord_heard_us;
+    uint64_t coord_same_us; /* a coordinator asked then knew no newer map than this node's */
     void (*on_map)(void *ctx, const struct ldr_map *m);
     void *on_map_ctx;
     void (*started)(void *ctx, int code, const struct ldr_err *err);
@@ -197,6 +200,12 @@ void ldr_rep_save(struct ldr_rep *r);                       /* its record, when 
 void ldr_rep_make_ready(struct ldr_rep *r, uint64_t epoch); /* durably; ready_epoch follows */
 struct ldr_rep_peer *ldr_rep_peer(struct ldr_rep *r, uint32_t node); /* NULL = none */
 int ldr_rep_sync_peers(struct ldr_rep *r, const struct ldr_map_shard *s);
+
+/* ---- fresh.c: LDR_E_BUSY, or it may read ---- */
+int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err);
+int ldr_rep_reached(struct ldr_rep *r, int64_t token, struct ldr_err *err); /* strict, besides */
+
+/* ---- replica.c, again ---- */
 /* What a heartbeat says of it. */
 uint8_t ldr_rep_report(const struct ldr_rep *r, const struct ldr_map_shard *s);
 

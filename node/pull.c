@@ -78,6 +78,15 @@ static void compare(struct ldr_rep_peer *p)
     }
 }
 
+/* Too busy to answer, but it says which map it acts on: none under which a later epoch could count. */
+static void met_busy(struct ldr_rep_peer *p, struct ldr_slice payload)
+{
+    struct ldr_msg_error m;
+    if (ldr_msg_error_decode(payload, NULL, &m) == 0 && m.code == LDR_E_BUSY && m.map_version != 0 &&
+        m.map_version <= p->rep->n->map.version)
+        p->pull.met_us = p->asked_us;
+}
+
 static void answered(struct ldr_call *c, int code, struct ldr_slice payload)
 {
     struct ldr_rep_peer *p = c->owner;
@@ -96,6 +105,8 @@ static void answered(struct ldr_call *c, int code, struct ldr_slice payload)
         code = ldr_pull_rep_decode(mine, &p->arena, &p->answer);
     if (code) {
         n->count.pulls_failed++;
+        if (code == LDR_E_BUSY)
+            met_busy(p, payload);
         if (code == LDR_E_STALE)
             ldr_node_ask(n, n->map.version + 1, 0);
         ldr_rep_unref(r);

@@ -20,6 +20,9 @@ void ldr_pull_taken(struct ldr_pull_state *p, const struct ldr_pull_rep *m, uint
 {
     p->at = (struct ldr_pos){m->incarnation, m->upto_seq};
     p->head_seq = m->head_seq;
+    p->met_us = began_us ? began_us : 1; /* under another epoch it would not have answered */
+    if (m->hlc_us > p->met_hlc)
+        p->met_hlc = m->hlc_us;
     if (m->epoch >= epoch && m->ready && p->target.incarnation != m->incarnation)
         p->target = (struct ldr_pos){m->incarnation, m->head_seq};
     judge_drained(p);
@@ -82,4 +85,23 @@ bool ldr_pull_reached(const struct ldr_pull_state *const *peers, uint32_t n, uin
     for (uint32_t i = 0; i < n; i++)
         ok += peers[i]->synced_hlc >= token_us;
     return ok >= others_needed(old_n, w);
+}
+
+bool ldr_pull_current(const struct ldr_map_shard *s, uint32_t mask, uint32_t w)
+{
+    uint32_t size[2] = {0}, met[2] = {0};
+    for (uint32_t i = 0; i < s->nreplicas; i++) {
+        bool in[2] = {ldr_map_in_old(&s->replicas[i]), ldr_map_in_new(&s->replicas[i])};
+        for (int k = 0; k < 2; k++) {
+            size[k] += in[k];
+            met[k] += in[k] && (mask >> i & 1);
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        uint32_t need = size[k] > w ? size[k] - w + 1 : 1;
+        need = need > w ? need : w < size[k] ? w : size[k];
+        if (met[k] < need)
+            return false;
+    }
+    return true;
 }

@@ -12,6 +12,7 @@
  * missing. What is written under the present epoch asks this replica too. */
 #ifndef LDR_NODE_PULL_STATE_H
 #define LDR_NODE_PULL_STATE_H
+#include "ring/ring.h"
 #include "rpc/rpc.h"
 
 struct ldr_pos {
@@ -25,6 +26,10 @@ struct ldr_pull_state {
     uint64_t fresh_us;  /* monotonic start of the last round that reached the head; 0 = none */
     int64_t synced_hlc; /* all that it had durable at that time of its clock is here */
     uint64_t head_seq;  /* as last told */
+    /* It took writes under no later epoch than this replica's: at that monotonic time, at that time of its
+     * clock. */
+    uint64_t met_us;
+    int64_t met_hlc;
 };
 enum ldr_pull_verdict { LDR_PULL_TAKE, LDR_PULL_SCRUB };
 
@@ -52,4 +57,9 @@ bool ldr_pull_fresh(const struct ldr_pull_state *const *peers, uint32_t n, uint3
 /* The same for a token of a write. */
 bool ldr_pull_reached(const struct ldr_pull_state *const *peers, uint32_t n, uint32_t old_n, uint32_t w,
                       int64_t token_us);
+/* Whether the epoch of s was still the newest under which anything was acknowledged, when those of `mask`
+ * (bit i = replicas[i]; the replica itself counts) were met. A later epoch's first write needs w of the set
+ * that is here the new one, and the epoch after a move cannot come before size - w + 1 of the old set knew of
+ * the move. So max(w, size - w + 1) of each set meet both. */
+bool ldr_pull_current(const struct ldr_map_shard *s, uint32_t mask, uint32_t w);
 #endif

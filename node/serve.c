@@ -52,24 +52,6 @@ void ldr_serve_out(struct ldr_node *n, struct ldr_reply *reply, int encoded)
 }
 
 /* ---- Which replica, and may it ---- */
-static int check_lag(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err)
-{
-    const struct ldr_pull_state *old[LDR_REPLICAS_MAX];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->nreplicas; i++) {
-        struct ldr_rep_peer *p =
-            ldr_map_in_old(&s->replicas[i]) ? ldr_rep_peer(r, s->replicas[i].node) : NULL;
-        if (p)
-            old[n++] = &p->pull;
-    }
-    uint64_t mono = ldr_node_mono(r->n), bound = r->n->o.lag_bound_us;
-    if (ldr_pull_fresh(old, n, ldr_quorum_old(s), r->n->map.write_quorum, mono > bound ? mono - bound : 0) ||
-        LDR_BUG(lagging_reads))
-        return 0;
-    r->n->count.reads_refused++;
-    return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is behind the others", s->id);
-}
-
 int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
                    struct ldr_rep **out, struct ldr_err *err)
 {
@@ -97,7 +79,7 @@ int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t 
     if (r->ready_epoch == 0 && (need == LDR_NEED_READ || need == LDR_NEED_COPY))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being filled", shard);
     *out = r;
-    return need == LDR_NEED_READ ? check_lag(r, s, err) : 0;
+    return need == LDR_NEED_READ ? ldr_rep_fresh(r, s, err) : 0;
 }
 
 /* ---- Requests that wait for the vault ---- */

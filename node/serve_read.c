@@ -4,24 +4,6 @@
 #define FLAG_ASOF   1
 #define FLAG_STRICT 2
 
-static int check_token(struct ldr_rep *r, int64_t token, struct ldr_err *err)
-{
-    const struct ldr_map_shard *s = ldr_rep_shard(r);
-    const struct ldr_pull_state *old[LDR_REPLICAS_MAX];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->nreplicas; i++) {
-        struct ldr_rep_peer *p =
-            ldr_map_in_old(&s->replicas[i]) ? ldr_rep_peer(r, s->replicas[i].node) : NULL;
-        if (p)
-            old[n++] = &p->pull;
-    }
-    if (ldr_pull_reached(old, n, ldr_quorum_old(s), r->n->map.write_quorum, token) ||
-        LDR_BUG(strict_ignores_token))
-        return 0;
-    ldr_rep_pull(r); /* so that the next try finds it */
-    return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica has not yet got so far", s->id);
-}
-
 static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_arena *a,
                    struct ldr_buf *rows, struct ldr_lookup_rep *out, struct ldr_err *err)
 {
@@ -37,7 +19,7 @@ static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ld
         struct ldr_rep *r;
         int rc = ldr_serve_find(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, &r, err);
         if (rc == 0 && (m->flags & FLAG_STRICT))
-            rc = check_token(r, m->token, err);
+            rc = ldr_rep_reached(r, m->token, err);
         for (uint32_t k = 0; rc == 0 && k < g->n_points; k++) {
             uint64_t h = ldr_key_hash(g->points[k].key);
             if (h < r->about.lo || h > r->about.hi)

@@ -209,6 +209,14 @@ static bool run_world(const struct options *o, const struct world *w)
     return ok;
 }
 
+/* Seeds that once failed, each for a reason so rare that the usual range would not meet it again. They run
+ * besides, and while the planted bug that brings the reason back is on, they must fail: a change of the
+ * simulator that moves what seeds do is noticed there, and another seed is to be searched for. */
+static const struct {
+    const char *bug;
+    uint64_t seed;
+} pinned[] = {{"epoch_unconfirmed", 2622}};
+
 /* ---- Planted bugs ---- */
 
 static const struct world *world_of(const char *bug)
@@ -239,9 +247,17 @@ static int mutants(struct options o)
         o.bug = bugs[i].name;
         LDR_ASSERT(ldr_bug_switch(o.bug));
         (void)run_all(&o, w, o.seeds * w->times, &t);
+        for (size_t k = 0; k < sizeof pinned / sizeof *pinned && !t.failed; k++)
+            if (strcmp(pinned[k].bug, o.bug) == 0) {
+                struct options one = o;
+                one.first = pinned[k].seed;
+                one.jobs = 1;
+                (void)run_all(&one, w, 1, &t);
+            }
         if (t.failed)
-            printf("| %s | %s | %" PRIu64 " | %.100s |\n", bugs[i].name, bugs[i].text,
-                   t.first_failed - o.first + 1, t.failure);
+            printf("| %s | %s | %" PRIu64 "%s | %.100s |\n", bugs[i].name, bugs[i].text,
+                   t.first_failed - o.first + 1,
+                   t.first_failed - o.first < o.seeds * w->times ? "" : " (pinned)", t.failure);
         else
             printf("| %s | %s | NOT CAUGHT | |\n", bugs[i].name, bugs[i].text);
         fflush(stdout);
@@ -307,5 +323,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < WORLDS; i++)
         if (!o.only || strcmp(o.only, worlds[i].name) == 0)
             ok &= run_world(&o, &worlds[i]);
+    for (size_t i = 0; i < sizeof pinned / sizeof *pinned && !o.bug && o.first == 1; i++) {
+        const struct world *w = world_of(pinned[i].bug);
+        struct options one = {.seeds = 1, .first = pinned[i].seed, .jobs = 1, .only = w->name};
+        if ((!o.only || strcmp(o.only, w->name) == 0) && pinned[i].seed > o.seeds)
+            ok &= run_world(&one, w);
+    }
     return ok ? 0 : 1;
 }

@@ -41,6 +41,49 @@ static void both_sets_while_moving(void **state)
     assert_false(ldr_quorum_met(&s, 3, 2)); /* the old set alone: lost with the one that leaves */
 }
 
+static bool in(const struct ldr_map_shard *s, uint32_t mask, bool old)
+{
+    for (uint32_t i = 0; i < s->nreplicas; i++)
+        if ((mask >> i & 1) && !(old ? ldr_map_in_old(&s->replicas[i]) : ldr_map_in_new(&s->replicas[i])))
+            return false;
+    return true;
+}
+
+/* All shards of up to four replicas, moving and not, all quorums: replicas that were met under no later epoch
+ * share one with every set that a later epoch needed before it could acknowledge anything. */
+static void who_is_met_tells_the_epoch(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 5; n++)
+        for (uint32_t shape = 0; shape < 243; shape++) {
+            uint8_t states[5];
+            for (uint32_t i = 0, x = shape; i < 5; i++, x /= 3)
+                states[i] =
+                    (const uint8_t[]){LDR_REPLICA_ACTIVE, LDR_REPLICA_PENDING, LDR_REPLICA_LEAVING}[x % 3];
+            struct ldr_map_shard s = shard(n, states);
+            uint32_t olds = ldr_quorum_old(&s), news = 0;
+            for (uint32_t i = 0; i < n; i++)
+                news += ldr_map_in_new(&s.replicas[i]);
+            if (olds == 0 || news != olds)
+                continue;
+            for (uint32_t w = 1; w <= olds; w++) {
+                assert_true(ldr_pull_current(&s, (1u << n) - 1, w));
+                for (uint32_t met = 0; met < 1u << n; met++) {
+                    if (!ldr_pull_current(&s, met, w))
+                        continue;
+                    for (uint32_t later = 0; later < 1u << n; later++) {
+                        uint32_t size = (uint32_t)__builtin_popcount(later);
+                        bool writes = size == w && in(&s, later, false);
+                        bool knows_of_move =
+                            size == olds - w + 1 && (in(&s, later, true) || in(&s, later, false));
+                        if (writes || knows_of_move)
+                            assert_true(met & later);
+                    }
+                }
+            }
+        }
+}
+
 static struct ldr_pull_rep answer(uint64_t inc, uint64_t epoch, bool ready, uint64_t upto, uint64_t head)
 {
     return (struct ldr_pull_rep){
@@ -124,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(two_of_three),
                                        cmocka_unit_test(both_sets_while_moving),
+                                       cmocka_unit_test(who_is_met_tells_the_epoch),
                                        cmocka_unit_test(drained_past_a_settled_head),
                                        cmocka_unit_test(who_misses_something_is_no_measure),
                                        cmocka_unit_test(judged),
