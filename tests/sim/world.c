@@ -46,7 +46,7 @@ static void configure(struct sim *s)
     c->spares = 1 + (uint32_t)sim_below(s, 2);
     c->shards = 1 + (uint32_t)sim_below(s, 3);
     c->clients = 2 + (uint32_t)sim_below(s, SIM_CLIENTS - 1);
-    c->work_us = (16 + sim_below(s, 14)) * SIM_SECOND;
+    c->work_us = (14 + sim_below(s, 14)) * SIM_SECOND;
     c->delay_us = 200 + sim_below(s, 20000);
     c->sync_us = 500 + sim_below(s, 20000);
     bool calm = sim_chance(s, 500);
