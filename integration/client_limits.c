@@ -194,8 +194,10 @@ int main(int argc, char **argv)
         return 2;
     }
     bool short_time = strcmp(argv[2], "late") == 0;
-    struct ldr_open_opts opts = {
-        .threads = 1, .read_ms = short_time ? 300 : 0, .write_ms = short_time ? 300 : 0};
+    struct ldr_open_opts opts = {.cache_dir = getenv("LARDER_CACHE_DIR"),
+                                 .threads = 1,
+                                 .read_ms = short_time ? 300 : 0,
+                                 .write_ms = short_time ? 300 : 0};
     if (ldr_open(argv[1], &opts, &s, &err)) {
         verdict(false, "a client", &err);
         return 1;

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
     struct ldr_err err = {0};
     const char *const features[] = {"v:a"};
     struct ldr_query_spec spec = {.features = features, .nfeatures = 1};
+    struct ldr_open_opts opts = {.cache_dir = getenv("LARDER_CACHE_DIR")};
     pthread_t reader;
     char what[256];
     if (argc != 4) {
@@ -124,7 +125,7 @@ int main(int argc, char **argv)
         return 2;
     }
     double limit = strtod(argv[3], NULL), worst = 0, sum = 0;
-    if (ldr_open(argv[1], NULL, &open, &err) || ldr_open(argv[1], NULL, &other, &err) ||
+    if (ldr_open(argv[1], &opts, &open, &err) || ldr_open(argv[1], &opts, &other, &err) ||
         ldr_admin_open(argv[1], &admin, &err) || ldr_query_create(open, &spec, &q, &err) ||
         pthread_create(&reader, NULL, read_on, q)) {
         verdict(false, "clients", &err);

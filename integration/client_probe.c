@@ -65,7 +65,7 @@ static int open_probe(struct probe *p, const char *url)
 {
     static const char *const features[] = {"v:a"};
     struct ldr_query_spec spec = {.features = features, .nfeatures = 1};
-    struct ldr_open_opts opts = {.threads = 1};
+    struct ldr_open_opts opts = {.threads = 1, .cache_dir = getenv("LARDER_CACHE_DIR")};
     int rc = ldr_open(url, &opts, &p->store, &p->err);
     if (!rc)
         rc = ldr_query_create(p->store, &spec, &p->query, &p->err);
