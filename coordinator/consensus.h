@@ -21,7 +21,7 @@ struct ldr_consensus_opts {
         *members; /* of a new cluster; looked at only when bootstrap is set and the folder is empty */
     size_t nmembers;
     bool bootstrap;
-    uint32_t election_ms, heartbeat_ms; /* 0 = 1000, 100 */
+    uint32_t election_ms, heartbeat_ms; /* 0 = 500, 100 */
     uint32_t snapshot_every;            /* commands; 0 = 1024 */
     const struct ldr_log *log;
     /* After each command that was applied, and after a snapshot was taken over: result NULL then. */

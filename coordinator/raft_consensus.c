@@ -106,7 +106,7 @@ static int start(struct ldr_consensus *c, struct ldr_err *err)
     if (status)
         return ldr_fail(err, ldr_raft_code(status), "%s", raft_errmsg(&c->raft));
     c->raft_open = true;
-    raft_set_election_timeout(&c->raft, o->election_ms ? o->election_ms : 1000);
+    raft_set_election_timeout(&c->raft, o->election_ms ? o->election_ms : 500);
     raft_set_heartbeat_timeout(&c->raft, o->heartbeat_ms ? o->heartbeat_ms : 100);
     raft_set_pre_vote(&c->raft, true);
     raft_set_install_snapshot_timeout(&c->raft, INSTALL_MS);

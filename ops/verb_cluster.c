@@ -341,6 +341,28 @@ const struct ldr_verb ldr_verb_rebalance = {
 
 /* ---- coordinator ---- */
 
+/* One that is gone already, by an earlier attempt, is no hindrance. */
+static int replace_coordinator(struct ldr_cli *c)
+{
+    struct ldr_admin *a = NULL;
+    struct ldr_err err = {0};
+    uint64_t old = 0, id = 0;
+    if (c->nargs != 4)
+        return ldr_cli_usage(c, "coordinator replace ID NEW-ID HOST:PORT");
+    int code = number(c, "a coordinator", c->args[1], UINT64_MAX, &old);
+    if (!code)
+        code = number(c, "a coordinator", c->args[2], UINT64_MAX, &id);
+    if (!code)
+        code = open_admin(c, &a);
+    if (code)
+        return code;
+    int rc = ldr_admin_member(a, "remove", old, NULL, &err);
+    if (rc == 0 || rc == LDR_E_NOT_FOUND)
+        rc = ldr_admin_member(a, "add", id, c->args[3], &err);
+    ldr_admin_close(a);
+    return rc ? ldr_cli_fail(c, rc, &err) : LDR_EXIT_DONE;
+}
+
 static int run_coordinator(struct ldr_cli *c)
 {
     const char *what = c->args[0];
@@ -349,11 +371,15 @@ static int run_coordinator(struct ldr_cli *c)
     uint64_t id = 0;
     if (strcmp(what, "list") == 0)
         return list_part(c, "members");
+    bool replace = strcmp(what, "replace") == 0;
     bool add = strcmp(what, "add") == 0, transfer = strcmp(what, "transfer") == 0;
+    if (replace)
+        return replace_coordinator(c);
     if (!add && !transfer && strcmp(what, "remove") != 0)
-        return ldr_cli_usage(c, "found '%s', expected list, add, remove or transfer", what);
+        return ldr_cli_usage(c, "found '%s', expected list, add, remove, replace or transfer", what);
     if ((add && c->nargs != 3) || (!add && !transfer && c->nargs != 2) || (transfer && c->nargs > 2))
-        return ldr_cli_usage(c, "coordinator add ID HOST:PORT | remove ID | transfer [ID]");
+        return ldr_cli_usage(
+            c, "coordinator add ID HOST:PORT | remove ID | replace ID NEW-ID HOST:PORT | transfer [ID]");
     int code = c->nargs > 1 ? number(c, "a coordinator", c->args[1], UINT64_MAX, &id) : 0;
     if (!code)
         code = open_admin(c, &a);
@@ -367,14 +393,16 @@ static int run_coordinator(struct ldr_cli *c)
 const struct ldr_verb ldr_verb_coordinator = {
     .name = "coordinator",
     .group = "Cluster",
-    .synopsis = "list | add ID HOST:PORT | remove ID | transfer [ID]",
+    .synopsis = "list | add ID HOST:PORT | remove ID | replace ID NEW-ID HOST:PORT | transfer [ID]",
     .summary = "coordinators: list, add, remove, hand over leadership",
-    .text = "A lost coordinator is replaced by removing it and adding a new one under a new ID. HOST:PORT is "
-            "where it listens\n"
-            "for its peers (--raft).",
+    .text =
+        "A lost coordinator is replaced by a new one with a new ID and an empty folder: start it, then "
+        "`replace`, which\n"
+        "may be repeated. HOST:PORT is where it listens for its peers (--raft). Done means: it has caught up "
+        "and votes.",
     .example = "larder coordinator list\nlarder coordinator transfer 2",
     .min_args = 1,
-    .max_args = 3,
+    .max_args = 4,
     .run = run_coordinator,
 };
 

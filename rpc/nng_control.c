@@ -8,6 +8,7 @@
 
 #define NEVER_RESEND   NNG_DURATION_INFINITE
 #define REACH_MS       300  /* for a connection, when there are others to try */
+#define AGAIN_MS       50   /* the same, of one that was not to be reached a moment ago */
 #define ANSWER_MS      2500 /* for an answer, when there are others to try */
 #define ROUND_PAUSE_MS 50   /* between rounds in which nobody could help */
 #define FIND_EVERY_MS  10000
@@ -319,7 +320,8 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
         uint64_t left = until > now ? until - now : 1;
         uint64_t answer_ms = n > 1 && left > ANSWER_MS ? ANSWER_MS : left;
         struct ldr_frame f = {(uint16_t)type, 0, id, (uint32_t)answer_ms, payload};
-        attempt(&t, c->coordinators[at].socket, &f, n > 1 ? REACH_MS : left, answer_ms);
+        attempt(&t, c->coordinators[at].socket, &f, n > 1 ? (tries > n ? AGAIN_MS : REACH_MS) : left,
+                answer_ms);
         sent_ever |= t.sent && !t.answer;
         now = nng_clock();
         if (!goes_on(&t, type) || now >= until)
