@@ -4,6 +4,7 @@
 #define LDR_BUG_LIST(X)                                                                                  \
     X(ack_before_local_sync, "a client's write counts the local copy before it is durable")              \
     X(cursor_before_durable, "the pull cursor moves before what was pulled is durable")                  \
+    X(damage_ignored, "a replica whose bytes turn out bad while it is open is kept")                     \
     X(drained_rule_ignored, "a pending replica is caught up without having drained the old ones")        \
     X(epoch_check_dropped, "requests under another epoch are served")                                    \
     X(epoch_unconfirmed, "a replica reads under its epoch without asking whether a later one counts")    \

@@ -88,7 +88,8 @@ struct ldr_node_status {
     X(scrub_fetched, "facts and tombstones fetched by scrubbing") \
     X(copied_bytes, "bytes received by moves")                    \
     X(splits, "replicas split or merged")                         \
-    X(log_trims, "times a change log was shortened")
+    X(log_trims, "times a change log was shortened")              \
+    X(damaged, "replicas filled anew because their bytes were bad")
 struct ldr_node_counters {
 #define X(name, help) uint64_t name;
     LDR_NODE_COUNTERS(X)

@@ -194,6 +194,10 @@ void ldr_rep_open(struct ldr_rep *r);
 void ldr_rep_create(struct ldr_rep *r, uint64_t lo, uint64_t hi);
 void ldr_rep_drop(struct ldr_rep *r);
 void ldr_rep_reopen(struct ldr_rep *r); /* after a write error */
+/* After any operation of the vault on it: LDR_E_CORRUPT means that what the disk gives is not what was
+ * written. It is dropped and filled from the others, when there are any. Returns what to answer: BUSY then
+ * (err says so, and keeps its doubt), so that whoever asked turns to another replica; else code. */
+int ldr_rep_damaged(struct ldr_rep *r, int code, struct ldr_err *err);
 void ldr_rep_opened(struct ldr_rep *r, const struct ldr_vault_about *about);
 void ldr_rep_forget(struct ldr_rep *r);
 void ldr_rep_save(struct ldr_rep *r);                       /* its record, when something in it changed */

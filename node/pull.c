@@ -47,6 +47,7 @@ static void written(struct ldr_vault_op *op, int code)
         r->n->count.pulls_failed++;
         ldr_logf(r->n->o.log, LDR_LOG_WARN, "shard %u: writing what node %u had: %s", r->shard, p->node,
                  op->err.message);
+        code = ldr_rep_damaged(r, code, &op->err);
         if (code == LDR_E_IO || code == LDR_E_READ_ONLY)
             ldr_rep_reopen(r);
     } else if (wanted(p)) {

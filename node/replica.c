@@ -301,6 +301,40 @@ static void closed_for_reopen(struct ldr_vault_op *op, int code)
     ldr_rep_unref(r);
 }
 
+static void closed_for_good(struct ldr_vault_op *op, int code)
+{
+    struct ldr_rep *r = op->owner;
+    (void)code; /* it is dropped whatever closing found */
+    r->state = LDR_REP_FAILED;
+    r->lost = true;
+    ldr_node_reconcile(r->n);
+    ldr_rep_unref(r);
+}
+
+int ldr_rep_damaged(struct ldr_rep *r, int code, struct ldr_err *err)
+{
+    const struct ldr_map_shard *s = ldr_rep_shard(r);
+    if (code != LDR_E_CORRUPT || LDR_BUG(damage_ignored) || !ldr_node_runs(r->n))
+        return code;
+    /* the only copy is worth more than none; and one that is still to be cut has another shard's data, too */
+    if (!s || s->nreplicas < 2 || (r->state == LDR_REP_OPEN && !ldr_rep_whole(r, s)))
+        return code;
+    if (r->state == LDR_REP_OPEN) {
+        r->n->count.damaged++;
+        ldr_logf(r->n->o.log, LDR_LOG_ERROR,
+                 "shard %u: its bytes are damaged; it is filled anew from the others: %s", r->shard,
+                 err->message);
+        r->state = LDR_REP_CLOSING;
+        r->open_op = (struct ldr_vault_open){.op = {.done = closed_for_good, .owner = r}, .shard = r->shard};
+        ldr_rep_ref(r);
+        r->n->o.vault.close(r->n->o.vault.ctx, &r->open_op);
+    }
+    bool in_doubt = err->in_doubt;
+    ldr_fail(err, LDR_E_BUSY, "shard %u: this replica was damaged and is filled anew", r->shard);
+    err->in_doubt = in_doubt;
+    return LDR_E_BUSY;
+}
+
 void ldr_rep_reopen(struct ldr_rep *r)
 {
     if (r->state != LDR_REP_OPEN || !ldr_node_runs(r->n))

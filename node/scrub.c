@@ -79,7 +79,7 @@ static void written(struct ldr_vault_op *op, int code)
     if (code) {
         if (code == LDR_E_IO || code == LDR_E_READ_ONLY)
             ldr_rep_reopen(s->r);
-        end(s, code);
+        end(s, ldr_rep_damaged(s->r, code, &op->err));
         return;
     }
     s->res.fetched += s->write.taken + s->write.erased;
@@ -141,7 +141,7 @@ static void ours_came(struct ldr_vault_op *op, int code)
 {
     struct ldr_scrub *s = op->owner;
     if (code) {
-        end(s, code);
+        end(s, ldr_rep_damaged(s->r, code, &op->err));
         return;
     }
     for (uint32_t i = 0; i < LDR_NODE_HASHES; i++) {

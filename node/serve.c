@@ -144,6 +144,8 @@ void ldr_serving_out(struct ldr_serving *j, int encoded)
 void ldr_serving_op_done(struct ldr_vault_op *op, int code)
 {
     struct ldr_serving *j = op->owner;
+    if (code && j->rep)
+        code = ldr_rep_damaged(j->rep, code, &op->err);
     if (code)
         ldr_serving_fail(j, code, &op->err);
     else

@@ -16,7 +16,7 @@ static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ld
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     for (uint32_t i = 0; i < m->n_groups; i++) {
         const struct ldr_msg_group *g = &m->groups[i];
-        struct ldr_rep *r;
+        struct ldr_rep *r = NULL;
         int rc = ldr_serve_find(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, &r, err);
         if (rc == 0 && (m->flags & FLAG_STRICT))
             rc = ldr_rep_reached(r, m->token, err);
@@ -30,7 +30,7 @@ static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ld
                                    m->flags & FLAG_ASOF ? &at : NULL, &rows[i], out->answers + out->n_answers,
                                    err);
         if (rc)
-            return rc;
+            return r ? ldr_rep_damaged(r, rc, err) : rc;
         out->n_answers += g->n_points;
     }
     n->count.lookups++;

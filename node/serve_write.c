@@ -172,6 +172,7 @@ static void local_done(struct ldr_vault_op *op, int code)
         w->erased = w->local.erased;
         w->ties = w->local.ties;
     } else {
+        code = ldr_rep_damaged(r, code, &op->err);
         part_failed(w, code, op->err.in_doubt, &op->err);
         if (code == LDR_E_IO || code == LDR_E_READ_ONLY)
             ldr_rep_reopen(r);

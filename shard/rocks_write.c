@@ -44,7 +44,7 @@ int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err)
 {
     int why = atomic_load(&s->broken);
     if (why)
-        return ldr_fail(err, LDR_E_READ_ONLY,
+        return ldr_fail(err, why == LDR_E_CORRUPT ? LDR_E_CORRUPT : LDR_E_READ_ONLY,
                         "shard %u is read-only since a write failed (%s): open it again", s->opts.id,
                         ldr_code_text(why));
     uint64_t free_bytes;

@@ -109,7 +109,7 @@ int ldr_latest_verify(const struct ldr_view *v, struct ldr_slice value, struct l
                       struct ldr_err *err);
 
 /* ---- rocks_write.c: for every writer, all with write_mu held ---- */
-/* LDR_E_READ_ONLY after an earlier write error, LDR_E_NOSPACE when fewer than the watermark + bytes are free.
+/* LDR_E_READ_ONLY after an earlier write error (LDR_E_CORRUPT when that had met corrupt data), LDR_E_NOSPACE when fewer than the watermark + bytes are free.
  * bytes 0: a small write that declares, removes or mends; a quarter of the watermark is enough for it, so
  * that a user can still make room when facts are refused. */
 int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err);

@@ -119,7 +119,8 @@ static void one(struct sim *s)
         } else if (s->cfg.rot && p->alive) {
             s->loss_used = true;
             sim_disk_rot(p->disk);
-            crash(s, p, SIM_SECOND);
+            if (s->seed & 1) /* found at the next start; else as it is read or written */
+                crash(s, p, SIM_SECOND);
         }
     }
 }

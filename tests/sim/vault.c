@@ -55,6 +55,8 @@ static void fire(struct sim *s, struct sim_event *e)
     if (w->exclusive && w->r)
         w->r->exclusive = false;
     unlist(w);
+    if (w->code == 0 && w->r && w->r->rotten && w->r->open && !w->exclusive)
+        w->code = LDR_E_CORRUPT; /* whatever it is that is read or written first */
     if (w->code == 0 && w->run)
         w->run(w);
     finish(w);

@@ -23,6 +23,8 @@ int sim_v_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, 
     (void)scratch; /* rows live as long as the world */
     if (!r || !r->open)
         return ldr_fail(err, LDR_E_NOT_FOUND, "not open");
+    if (r->rotten)
+        return ldr_fail(err, LDR_E_CORRUPT, "rotten");
     for (uint32_t i = 0; i < n; i++) {
         struct sim_entity *e = sim_entity_find(r, points[i].view, ldr_key_hash(points[i].key), points[i].key);
         const struct sim_fact *f = at ? pick(e, at) : e && e->latest.row.p ? &e->latest : NULL;

@@ -1,0 +1,62 @@
+/* Clients that write, erase and read all the time, and what they know to be true. An entity has one writer,
+ * which numbers its facts; the event time says the number, so that the newest is the greatest. Readers hold
+ * each answer to what was acknowledged before they asked. Thread-safe where it says so. */
+#ifndef SOAK_WORK_H
+#define SOAK_WORK_H
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/larder.h"
+#include "integration/soak/lab.h"
+
+enum { WORK_ENTITIES = 400, WORK_WRITERS = 4, WORK_READERS = 4 };
+#define WORK_LAG_US 2100000 /* what a read may lack: the bound of 2 s and the way there */
+
+enum work_outcome { WORK_OPEN, WORK_ACKED, WORK_IN_DOUBT, WORK_REFUSED };
+
+struct work_entity {
+    pthread_mutex_t mutex;
+    uint8_t *outcome; /* by number, from 1 */
+    uint32_t sent, room;
+    struct work_ack { /* ascending in both */
+        uint64_t at_us;
+        uint32_t number;
+    } *acks;
+    uint32_t nacks, acks_room;
+    uint32_t maybe_erased;  /* numbers up to this may be hidden */
+    struct work_ack erased; /* up to this surely are, since then */
+};
+
+struct work_counts {
+    _Atomic uint64_t writes_ok, writes_in_doubt, writes_refused, facts_acked, erased, erases_in_doubt;
+    _Atomic uint64_t reads_ok, strict_ok, reads_failed;
+    _Atomic uint64_t write_gap_us,
+        read_max_us; /* longest time without an acknowledged write of anybody; slowest read */
+};
+
+struct work {
+    struct ldr_store *store;
+    struct ldr_query *query;
+    struct work_entity entity[WORK_ENTITIES];
+    struct work_counts count;
+    _Atomic uint64_t last_ack_us;
+    atomic_bool stop, pause;
+    atomic_int resting;  /* threads that pause */
+    atomic_uint facts_s; /* limit of all writers together */
+    pthread_mutex_t failure_mutex;
+    char failure[512]; /* the first */
+    pthread_t thread[WORK_WRITERS + WORK_READERS];
+    uint64_t seed;
+};
+
+void work_begin(struct work *w, const char *url, const char *dir, uint64_t seed);
+/* Nothing is under way when it returns. */
+void work_pause(struct work *w, bool on);
+void work_end(struct work *w);
+/* While paused: reads everything back (by the file at path) and holds it against what is known. True: all is
+ * well. */
+bool work_prove(struct work *w, const char *path);
+bool work_failed(struct work *w);
+/* Starts the measuring of gaps anew. */
+void work_reset_gaps(struct work *w);
+#endif
