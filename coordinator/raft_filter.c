@@ -11,27 +11,32 @@
  * it, does not notice when it is committed, refuses all further changes, and writes the old members into
  *   snapshots;
  * - what comes from an earlier term is answered with an index that was never set, and a sender who leads
- * again by then takes it for what is stored here, and commits what nobody but he has. */
+ * again by then takes it for what is stored here, and commits what nobody but he has;
+ * - a refusal of entries that arrives after their acknowledgement: the leader goes back behind what it knows
+ *   to be there, every answer is old news to it, and it never sends that member another entry. */
 #include "coordinator/raft_impl.h"
 
-/* Entries from before the log's beginning are known: they are in the snapshot. What is left of the message
- * follows that. */
+/* What lies before the log's beginning is known: it is in the snapshot. What is left of the message follows
+ * that. Else the leader would be refused the place where the log begins, for ever if it knows by earlier
+ * answers that this is there. */
 static void skip_known(const struct raft *r, struct raft_append_entries *a)
 {
-    if (!a->n_entries || a->term < r->current_term || a->prev_log_index >= r->trail.offset)
+    const struct raft_trail *t = &r->trail;
+    if (a->term < r->current_term || !t->offset || a->prev_log_index > t->offset ||
+        a->prev_log_index >= t->snapshot.index)
         return;
-    raft_index known = r->trail.snapshot.index - a->prev_log_index;
-    a->prev_log_index = r->trail.snapshot.index;
-    a->prev_log_term = r->trail.snapshot.term;
+    raft_index known = t->snapshot.index - a->prev_log_index;
+    a->prev_log_index = t->snapshot.index;
+    a->prev_log_term = t->snapshot.term;
     if (known < a->n_entries) {
         memmove(a->entries, a->entries + known, (a->n_entries - known) * sizeof *a->entries);
         a->n_entries -= (unsigned)known;
-        return;
+    } else if (a->n_entries) {
+        raft_free(a->entries[0].batch);
+        raft_free(a->entries);
+        a->entries = NULL;
+        a->n_entries = 0;
     }
-    raft_free(a->entries[0].batch);
-    raft_free(a->entries);
-    a->entries = NULL;
-    a->n_entries = 0;
 }
 
 /* 0: all of it in one piece. */
@@ -94,6 +99,16 @@ static bool is_stale(const struct raft *r, const struct raft_message *m)
            (m->type == RAFT_INSTALL_SNAPSHOT && m->install_snapshot.term < r->current_term);
 }
 
+/* A refusal of what has been acknowledged since. */
+static bool is_overtaken(const struct raft *r, const struct raft_message *m)
+{
+    raft_index match;
+    return m->type == RAFT_APPEND_ENTRIES_RESULT && r->state == RAFT_LEADER &&
+           m->append_entries_result.term == r->current_term && m->append_entries_result.rejected &&
+           raft_match_index(r, m->server_id, &match) == 0 && m->append_entries_result.rejected <= match &&
+           !LDR_BUG(raft_overtaken_refusal);
+}
+
 static void filter_recv(struct raft_io *io, struct raft_message *m)
 {
     struct ldr_consensus *c = ldr_raft_of(io);
@@ -103,7 +118,7 @@ static void filter_recv(struct raft_io *io, struct raft_message *m)
         raft_free(m->install_snapshot.data.base);
     } else if (m->type == RAFT_APPEND_ENTRIES) {
         append_entries(c, io, m);
-    } else {
+    } else if (!is_overtaken(&c->raft, m)) {
         c->recv(io, m);
     }
     c->stale = false;

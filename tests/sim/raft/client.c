@@ -248,6 +248,8 @@ static void begin(struct quorum *q, struct q_client *c)
         c->value = c->kind == Q_JOIN ? 100 : c->kind == Q_WEIGHT ? c->weight + 1 : c->text + 1;
         *(c->kind == Q_DEFINE ? &c->text : &c->weight) = c->value;
         c->command = command_of(q, c);
+    } else if (sim_chance(&q->s, 4000)) { /* of one who may think that it still leads */
+        another_target(q, c, 0);
     }
     ask(q, c);
 }

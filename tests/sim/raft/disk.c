@@ -168,13 +168,19 @@ static void done(struct sim *s, struct sim_event *e)
     d->answering = false;
 }
 
+uint64_t q_disk_delay(struct q_member *m)
+{
+    uint64_t us = sim_around(&m->q->s, m->q->cfg.sync_us) * m->disk.slow;
+    return us < 2 * SIM_SECOND ? us : 2 * SIM_SECOND;
+}
+
 static void start(struct q_op *op)
 {
     struct quorum *q = op->m->q;
     op->e.fire = done;
     op->e.forget = forget;
     op->e.proc = op->m->p;
-    sim_event_push(&q->s, &op->e, sim_around(&q->s, q->cfg.sync_us) * op->m->disk.slow);
+    sim_event_push(&q->s, &op->e, q_disk_delay(op->m));
 }
 
 struct early {

@@ -321,7 +321,7 @@ static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req,
     g->next = m->gets;
     m->gets = g;
     req->cb = cb;
-    sim_event_push(&m->q->s, &g->e, sim_around(&m->q->s, m->q->cfg.sync_us) * m->disk.slow);
+    sim_event_push(&m->q->s, &g->e, q_disk_delay(m));
     return 0;
 }
 

@@ -62,6 +62,7 @@ void q_disk_close(struct q_disk *d);
 bool q_disk_empty(const struct q_disk *d);
 void q_disk_begin(struct q_member *m, const struct q_entry *first); /* bootstrap */
 void q_disk_push(struct q_member *m, struct q_op *op);              /* what op says, then its callback */
+uint64_t q_disk_delay(struct q_member *m);                          /* of one access */
 void q_disk_crash(struct q_member *m);
 void q_disk_cancel(struct q_member *m); /* the process ends in order: callbacks, then as a crash */
 const struct q_entry *q_log_at(const struct q_log *l, uint64_t index); /* NULL: not there */
