@@ -15,6 +15,7 @@
     X(late_fact_overwrites_latest, "an older fact that comes late becomes the latest")                   \
     X(log_trimmed_early, "the change log is cut at what the fastest replica has pulled, unnoticed")      \
     X(map_not_persisted, "a node acts on a map before it is durable")                                    \
+    X(merge_not_logged, "what a merge takes over does not stand in the change log")                      \
     X(pull_skipped, "replicas do not pull from each other")                                              \
     X(raft_append_unsynced, "a coordinator's log says durable before it is")                             \
     X(raft_apply_before_commit, "a coordinator applies a command when it is proposed")                   \
@@ -27,7 +28,6 @@
     X(raft_sessions_not_in_snapshot, "a snapshot lacks the clients' last commands")                      \
     X(raft_sessions_not_restored, "a coordinator forgets the clients' last commands when it starts")     \
     X(raft_snapshot_old_term, "a snapshot is sent to a coordinator under the term of an older one")      \
-    X(raft_stale_answer, "a message of an earlier term is answered with an index that was never set")    \
     X(raft_vote_unsynced, "a coordinator's term and vote are not synced")                                \
     X(raft_write_error_ignored, "a coordinator goes on after a write of its log failed")                 \
     X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \

@@ -6,6 +6,9 @@
     X(bulk_after_intent, "bulk load: intent written, nothing ingested")      \
     X(bulk_after_log, "bulk load: all ingested, intent not yet cleared")     \
     X(bulk_before_intent, "bulk load: tables built, intent not yet written") \
+    X(merge_after_arc, "merge: arc grown, the other shard still there")      \
+    X(merge_after_copy, "merge: all copied, arc not yet grown")              \
+    X(merge_after_page, "merge: a page copied, the rest not yet")            \
     X(registry_after_append, "registry: command appended, not yet synced")   \
     X(registry_after_sync, "registry: command synced, not yet applied")      \
     X(registry_before_rename, "registry: snapshot written, not yet renamed") \

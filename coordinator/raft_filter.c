@@ -129,7 +129,7 @@ static int filter_send(struct raft_io *io, struct raft_io_send *req, const struc
 {
     struct ldr_consensus *c = ldr_raft_of(io);
     struct raft_message fixed = *m;
-    if (m->type == RAFT_APPEND_ENTRIES_RESULT && !LDR_BUG(raft_stale_answer)) {
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT) {
         raft_index *last = &fixed.append_entries_result.last_log_index;
         if (c->stale)
             fixed.append_entries_result.rejected = *last = 0; /* the term is what it is sent for */

@@ -22,14 +22,47 @@ static const struct ldr_map_shard *child_of(const struct ldr_rep *r, const struc
     return NULL;
 }
 
-/* A replica next to s that the map does not know any more: merged into it. */
-static struct ldr_rep *merged_into(struct ldr_node *n, const struct ldr_rep *r, const struct ldr_map_shard *s)
+/* One step of r's growth to the arc of s: lo..hi is as far as it goes, and the result the replica that is
+ * merged into it: one that the map does not know any more and that lies next to it. NULL: there is none, up
+ * to the next one that is here. */
+static struct ldr_rep *next_to_merge(struct ldr_node *n, const struct ldr_rep *r,
+                                     const struct ldr_map_shard *s, uint64_t *lo, uint64_t *hi)
 {
-    for (struct ldr_rep *o = n->reps; o; o = o->next)
-        if (o != r && o->about.incarnation && !ldr_map_shard(&n->map, o->shard) && o->about.lo >= s->lo &&
-            o->about.hi <= s->hi)
+    *lo = s->lo;
+    *hi = s->hi;
+    for (struct ldr_rep *o = n->reps; o; o = o->next) {
+        if (o == r || !o->about.incarnation || ldr_map_shard(&n->map, o->shard) || o->about.lo < s->lo ||
+            o->about.hi > s->hi)
+            continue;
+        bool above = o->about.lo > r->about.hi, below = o->about.hi < r->about.lo;
+        if ((above && o->about.lo == r->about.hi + 1) || (below && o->about.hi + 1 == r->about.lo)) {
+            *lo = above ? r->about.lo : o->about.lo;
+            *hi = above ? o->about.hi : r->about.hi;
             return o;
+        }
+        if (above && o->about.lo <= *hi)
+            *hi = o->about.lo - 1;
+        else if (below && o->about.hi >= *lo)
+            *lo = o->about.hi + 1;
+    }
     return NULL;
+}
+
+static void settle_narrow(struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    uint64_t lo, hi;
+    struct ldr_rep *o = next_to_merge(r->n, r, s, &lo, &hi);
+    if (o && o->state != LDR_REP_OPEN)
+        return; /* it will be: without it, half the data would be missing */
+    /* What the other half lacks this one will lack. That must be on record before: after a crash the arc does
+     * not tell any more. */
+    bool lacks = !o || (!o->ready_epoch && !ldr_rep_is_new(o));
+    if (lacks && (r->ready_epoch || !r->recorded)) {
+        if (!r->saving)
+            ldr_rep_make_ready(r, 0);
+        return;
+    }
+    ldr_rep_merge(r, o, lo, hi);
 }
 
 /* Could not be opened so far, so which arc it has is not known, and it is the one that s (or, NULL: a shard
@@ -95,12 +128,8 @@ static void settle_open(struct ldr_rep *r)
         return;
     }
     if (r->about.lo > s->lo || r->about.hi < s->hi) {
-        if (!still_opening(n)) {
-            struct ldr_rep *o = merged_into(n, r, s);
-            if (!o ||
-                o->state == LDR_REP_OPEN) /* else it will be: without it, half the data would be missing */
-                ldr_rep_merge(r, o, s->lo, s->hi);
-        }
+        if (!still_opening(n))
+            settle_narrow(r, s);
         return;
     }
     if (ldr_rep_sync_peers(r, s) == 0)

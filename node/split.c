@@ -64,6 +64,7 @@ static void merge_done(struct ldr_vault_op *op, int code)
     r->about = r->merge_op.about;
     r->state = LDR_REP_OPEN;
     if (o) {
+        ldr_node_unhold(n, o->shard);
         ldr_rep_ref(o);
         ldr_rep_forget(o);
         ldr_rep_unref(o);

@@ -150,6 +150,12 @@ void vault_install_begin(void *ctx, struct ldr_vault_install_begin *op);
 void vault_install_put(void *ctx, struct ldr_vault_install_put *op);
 void vault_install_finish(void *ctx, struct ldr_vault_open *op);
 void vault_split(void *ctx, struct ldr_vault_split *op);
-void vault_merge(void *ctx, struct ldr_vault_merge *op);
 void vault_sweep(struct ldr_vault_shard *v); /* at create: what a crash left */
+/* For those on the pool that are alone on the replica. remove: it must be closed; fine when it is not there.
+ */
+int vault_about(struct vtask *t, struct ldr_shard *s, struct ldr_vault_about *about);
+int vault_remove(struct vtask *t, uint32_t shard);
+
+/* ---- vault_shard_merge.c ---- */
+void vault_merge(void *ctx, struct ldr_vault_merge *op);
 #endif

@@ -16,36 +16,42 @@ static bool whole(const char *dir)
     return vfile_exists(dir, "MARKER");
 }
 
-/* Opens what is in dir and gives it the task's definitions. */
-static int open_in(struct vtask *t, uint32_t shard, const char *dir, struct ldr_shard **out,
-                   struct ldr_vault_about *about)
+int vault_about(struct vtask *t, struct ldr_shard *s, struct ldr_vault_about *about)
 {
-    struct ldr_shard_opts o = vault_shard_opts(t->v, shard, dir);
     struct ldr_copy_origin origin = {0, 0};
     struct ldr_shard_stats st;
-    int rc = ldr_shard_open(&o, out, &t->op->err);
+    int rc = ldr_shard_origin(s, &origin, &t->op->err);
+    if (rc == LDR_E_NOT_FOUND) {
+        ldr_err_clear(&t->op->err);
+        rc = 0;
+    }
     if (rc)
         return rc;
-    rc = vdefs_apply(t->defs, *out, &t->op->err);
-    if (rc == 0) {
-        rc = ldr_shard_origin(*out, &origin, &t->op->err);
-        if (rc == LDR_E_NOT_FOUND) {
-            ldr_err_clear(&t->op->err);
-            rc = 0;
-        }
-    }
-    if (rc) {
-        ldr_shard_close(*out);
-        *out = NULL;
-        return rc;
-    }
-    ldr_shard_arc(*out, &about->lo, &about->hi);
-    ldr_shard_stats(*out, &st);
+    ldr_shard_arc(s, &about->lo, &about->hi);
+    ldr_shard_stats(s, &st);
     about->incarnation = st.incarnation;
     about->head_seq = st.seq;
     about->origin_incarnation = origin.incarnation;
     about->origin_seq = origin.seq;
     return 0;
+}
+
+/* Opens what is in dir and gives it the task's definitions. */
+static int open_in(struct vtask *t, uint32_t shard, const char *dir, struct ldr_shard **out,
+                   struct ldr_vault_about *about)
+{
+    struct ldr_shard_opts o = vault_shard_opts(t->v, shard, dir);
+    int rc = ldr_shard_open(&o, out, &t->op->err);
+    if (rc)
+        return rc;
+    rc = vdefs_apply(t->defs, *out, &t->op->err);
+    if (rc == 0)
+        rc = vault_about(t, *out, about);
+    if (rc) {
+        ldr_shard_close(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 /* New definitions came while the replica was on its way. */
@@ -71,6 +77,10 @@ static void life_after(struct vtask *t)
 static void open_run(struct vtask *t)
 {
     struct ldr_vault_open *op = (void *)t->op;
+    if (t->r->s) { /* open already */
+        t->code = vault_about(t, t->r->s, &op->about);
+        return;
+    }
     char *dir = vault_path(t->v, op->shard, "");
     t->code = dir ? open_in(t, op->shard, dir, &t->r->s, &op->about) : nomem(t);
     ldr_release(NULL, dir);
@@ -83,7 +93,7 @@ static void start(struct ldr_vault_shard *v, struct ldr_vault_open *op, void (*r
     t->after = life_after;
     if (op->shard == 0)
         vault_refuse(t, LDR_E_INVALID, "shards are counted from 1");
-    else if (r && r->s && !r->exclusive)
+    else if (run != open_run && r && r->s && !r->exclusive)
         vault_refuse(t, LDR_E_EXISTS, "the replica is open already");
     else
         vault_alone(t, r ? r : vault_add(v, op->shard));
@@ -129,6 +139,23 @@ void vault_create(void *ctx, struct ldr_vault_open *op)
     start(ctx, op, create_run);
 }
 
+int vault_remove(struct vtask *t, uint32_t shard)
+{
+    char *dir = vault_path(t->v, shard, ""), *gone = vault_path(t->v, shard, ".gone");
+    int rc = 0;
+    if (!dir || !gone) {
+        rc = nomem(t);
+    } else if (vfile_exists(dir, "")) {
+        ldr_copy_remove(gone);
+        rc = vfile_rename(dir, gone, &t->op->err); /* from here on it is no replica */
+        if (rc == 0)
+            ldr_copy_remove(gone);
+    }
+    ldr_release(NULL, gone);
+    ldr_release(NULL, dir);
+    return rc;
+}
+
 static void close_run(struct vtask *t)
 {
     ldr_shard_close(t->r->s);
@@ -138,18 +165,8 @@ static void close_run(struct vtask *t)
 static void drop_run(struct vtask *t)
 {
     const struct ldr_vault_open *op = (const void *)t->op;
-    char *dir = vault_path(t->v, op->shard, ""), *gone = vault_path(t->v, op->shard, ".gone");
     close_run(t);
-    if (!dir || !gone) {
-        t->code = nomem(t);
-    } else if (vfile_exists(dir, "")) {
-        ldr_copy_remove(gone);
-        t->code = vfile_rename(dir, gone, &t->op->err); /* from here on it is no replica */
-        if (t->code == 0)
-            ldr_copy_remove(gone);
-    }
-    ldr_release(NULL, gone);
-    ldr_release(NULL, dir);
+    t->code = vault_remove(t, op->shard);
 }
 
 void vault_close(void *ctx, struct ldr_vault_open *op)
@@ -376,9 +393,4 @@ void vault_split(void *ctx, struct ldr_vault_split *op)
     t->extra = child;
     t->after = split_after;
     vault_alone(t, r);
-}
-
-void vault_merge(void *ctx, struct ldr_vault_merge *op)
-{
-    vault_refuse(vault_task(ctx, &op->op, NULL), LDR_E_UNSUPPORTED, "this storage does not merge shards yet");
 }

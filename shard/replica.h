@@ -132,6 +132,17 @@ int ldr_shard_origin(struct ldr_shard *s, struct ldr_copy_origin *out,
  * is left to do). LDR_E_CORRUPT when s is narrow and the child is not there. */
 int ldr_shard_split(struct ldr_shard *s, const struct ldr_shard_opts *child, struct ldr_err *err);
 uint64_t ldr_child_incarnation(uint64_t parent_incarnation, uint32_t child_id);
+
+/* ---- Merging ----
+ * s takes over what `other` holds and its arc grows to lo..hi, which must be both arcs and may be more; other
+ * NULL: the arc only grows. All that was taken over stands in the log of s, behind what its peers have pulled
+ * so far: they get from there what their own half of `other` may have lacked. The arc grows last, so after a
+ * crash, or a failure, s has its old arc and other is whole: call again. Then what had come over is cut away
+ * first and told anew, since a peer may have passed by it in the log. When s has that arc already, nothing is
+ * left to do. Other is not changed; that it goes is the caller's. No other call on either may be under way.
+ * LDR_E_NOSPACE: before anything is copied, when it might not fit. LDR_E_INVALID: other arcs. */
+int ldr_shard_absorb(struct ldr_shard *s, struct ldr_shard *other, uint64_t lo, uint64_t hi,
+                     struct ldr_err *err);
 /* Views that have data here or were declared. */
 int ldr_shard_views(struct ldr_shard *s, int (*fn)(void *ctx, uint32_t view, uint32_t entity_id), void *ctx);
 void ldr_shard_arc(struct ldr_shard *s, uint64_t *lo, uint64_t *hi);

@@ -86,9 +86,8 @@ static int reload_tombs(struct ldr_shard *s, struct ldr_err *err)
     return 0;
 }
 
-/* write_mu held, nobody reads. batch: what else belongs to that moment. */
-static int narrow(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi,
-                  struct ldr_err *err)
+int ldr_arc_narrow(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi,
+                   struct ldr_err *err)
 {
     const struct ldr_view_table *t = ldr_views(s);
     for (uint32_t i = 0; i < t->n; i++) {
@@ -126,7 +125,7 @@ static int adopt_prepare(struct ldr_shard *s, const struct ldr_adoption *a, stru
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_ORIGIN, strlen(LDR_META_ORIGIN),
                               (const char *)origin, sizeof origin);
-    int rc = narrow(s, batch, s->opts.arc_lo, s->opts.arc_hi, err);
+    int rc = ldr_arc_narrow(s, batch, s->opts.arc_lo, s->opts.arc_hi, err);
     rocksdb_writebatch_destroy(batch);
     return rc;
 }
@@ -230,7 +229,7 @@ int ldr_shard_split(struct ldr_shard *s, const struct ldr_shard_opts *child, str
         return fault(err, "split_after_child");
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     pthread_mutex_lock(&s->write_mu);
-    rc = narrow(s, batch, prefix ? child->arc_hi + 1 : lo, prefix ? hi : child->arc_lo - 1, err);
+    rc = ldr_arc_narrow(s, batch, prefix ? child->arc_hi + 1 : lo, prefix ? hi : child->arc_lo - 1, err);
     pthread_mutex_unlock(&s->write_mu);
     rocksdb_writebatch_destroy(batch);
     return rc;

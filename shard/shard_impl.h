@@ -109,9 +109,9 @@ int ldr_latest_verify(const struct ldr_view *v, struct ldr_slice value, struct l
                       struct ldr_err *err);
 
 /* ---- rocks_write.c: for every writer, all with write_mu held ---- */
-/* LDR_E_READ_ONLY after an earlier write error (LDR_E_CORRUPT when that had met corrupt data), LDR_E_NOSPACE when fewer than the watermark + bytes are free.
- * bytes 0: a small write that declares, removes or mends; a quarter of the watermark is enough for it, so
- * that a user can still make room when facts are refused. */
+/* LDR_E_READ_ONLY after an earlier write error (LDR_E_CORRUPT when that had met corrupt data), LDR_E_NOSPACE
+ * when fewer than the watermark + bytes are free. bytes 0: a small write that declares, removes or mends; a
+ * quarter of the watermark is enough for it, so that a user can still make room when facts are refused. */
 int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err);
 /* Limits of one fact: sizes, times, arc, hash of the key. Needs no lock. */
 int ldr_fact_admit(const struct ldr_shard *s, const struct ldr_fact *f, struct ldr_err *err);
@@ -166,6 +166,15 @@ int ldr_log_record_each(uint64_t last, struct ldr_slice value, uint64_t after_se
 /* "note/" and a name: the node's. "origin" (incarnation LE64, seq LE64): what a copy was made of. */
 #define LDR_META_NOTE   "note/"
 #define LDR_META_ORIGIN "origin"
+
+/* An unfinished merge may have left facts outside the arc. */
+#define LDR_META_MERGING "merging"
+
+/* ---- rocks_arc.c ---- */
+/* Cuts away all that is outside lo..hi, which becomes the arc, in one batch. batch: what else belongs to that
+ * moment. write_mu held, nobody reads. */
+int ldr_arc_narrow(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi,
+                   struct ldr_err *err);
 
 /* ---- rocks_marker.c ---- */
 /* Writes DIR/MARKER: incarnation and the newest durable RocksDB sequence number, so that a deleted or cut

@@ -215,7 +215,7 @@ static bool run_world(const struct options *o, const struct world *w)
 static const struct {
     const char *bug;
     uint64_t seed;
-} pinned[] = {{"epoch_unconfirmed", 2622}};
+} pinned[] = {{"epoch_unconfirmed", 2622}, {"joint_quorum_ignored", 15922}, {"stale_readiness", 2409}};
 
 /* ---- Planted bugs ---- */
 

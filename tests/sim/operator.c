@@ -47,6 +47,26 @@ static bool replace_lost(struct sim *s)
     return false;
 }
 
+/* Neighbours that may be merged, from shard `first` on; either may be the one that stays. */
+static struct ldr_map_command some_merge(struct sim *s, uint32_t first)
+{
+    const struct ldr_map *m = sim_map(s);
+    for (uint32_t k = 0; k < m->nshards; k++) {
+        uint32_t i = (first + k) % m->nshards, same = 0;
+        if (i + 1 == m->nshards)
+            continue;
+        const struct ldr_map_shard *a = &m->shards[i], *b = a + 1;
+        for (uint32_t j = 0; j < a->nreplicas && a->nreplicas == b->nreplicas; j++)
+            same += a->replicas[j].node == b->replicas[j].node;
+        if (!same || same != a->nreplicas || ldr_map_move_of(m, a->id) || ldr_map_move_of(m, b->id))
+            continue;
+        bool lower = sim_chance(s, 5000);
+        return (struct ldr_map_command){
+            .kind = LDR_CMD_MERGE, .shard = lower ? a->id : b->id, .other = lower ? b->id : a->id};
+    }
+    return (struct ldr_map_command){0};
+}
+
 static void act(struct sim *s)
 {
     const struct ldr_map *m = sim_map(s);
@@ -73,10 +93,7 @@ static void act(struct sim *s)
     case 3:
         if (!s->cfg.merges || m->nshards < 2)
             return;
-        for (uint32_t i = 0; i + 1 < m->nshards; i++)
-            if (&m->shards[i] == sh)
-                c = (struct ldr_map_command){
-                    .kind = LDR_CMD_MERGE, .shard = sh->id, .other = m->shards[i + 1].id};
+        c = some_merge(s, (uint32_t)(sh - m->shards));
         if (!c.kind)
             return;
         break;

@@ -59,6 +59,12 @@ static void fire(struct sim *s, struct sim_event *e)
         w->code = LDR_E_CORRUPT; /* whatever it is that is read or written first */
     if (w->code == 0 && w->run)
         w->run(w);
+    if (w->again) {
+        w->again = false;
+        w->r->exclusive = true;
+        sim_event_push(s, &w->e, sim_around(s, 100000));
+        return;
+    }
     finish(w);
 }
 
@@ -325,67 +331,6 @@ static void v_drop(void *ctx, struct ldr_vault_open *op)
     sim_wait_go(sim_wait_begin(ctx, &op->op, op->shard, false, true, run_drop), 3000);
 }
 
-static void run_split(struct sim_wait *w)
-{
-    struct ldr_vault_split *op = (struct ldr_vault_split *)w->op;
-    struct sim_replica *r = w->r, *c = sim_replica_find(sim_wait_disk(w), op->child);
-    if (r->about.lo == op->lo && r->about.hi == op->hi && c) { /* done before */
-        c->open = true;
-        op->about = r->about;
-        op->child_about = c->about;
-        return;
-    }
-    if (c)
-        sim_replica_remove(sim_wait_disk(w), c);
-    c = sim_replica_copy(r);
-    c->shard = op->child;
-    c->next = sim_wait_disk(w)->replicas;
-    sim_wait_disk(w)->replicas = c;
-    c->about.incarnation = ldr_vault_child_incarnation(r->about.incarnation, op->child);
-    sim_replica_cut(r, op->lo, op->hi);
-    sim_replica_cut(c, op->child_lo, op->child_hi);
-    if (LDR_BUG(split_loses_entities) && c->nentities)
-        free(c->entities[--c->nentities].facts);
-    c->open = true;
-    op->about = r->about;
-    op->child_about = c->about;
-}
-
-static void v_split(void *ctx, struct ldr_vault_split *op)
-{
-    sim_wait_go(sim_wait_begin(ctx, &op->op, op->shard, true, true, run_split), 20000);
-}
-
-static void run_merge(struct sim_wait *w)
-{
-    struct ldr_vault_merge *op = (struct ldr_vault_merge *)w->op;
-    struct sim_replica *r = w->r, *o = op->other ? sim_replica_find(sim_wait_disk(w), op->other) : NULL;
-    r->about.lo = op->lo;
-    r->about.hi = op->hi;
-    if (o) {
-        for (uint32_t i = 0; i < o->ntombs; i++)
-            sim_replica_erase(r, &o->tombs[i]);
-        for (uint32_t i = 0; i < o->nentities; i++)
-            for (uint32_t k = o->entities[i].n; k-- > 0;)
-                sim_replica_take(r, &o->entities[i].facts[k]);
-        sim_replica_remove(sim_wait_disk(w), o);
-    }
-    op->about = r->about;
-}
-
-static void v_merge(void *ctx, struct ldr_vault_merge *op)
-{
-    struct sim_proc *p = ctx;
-    struct sim_replica *o = op->other ? sim_replica_find(p->disk, op->other) : NULL;
-    struct sim_wait *w = sim_wait_begin(p, &op->op, op->shard, true, true, run_merge);
-    if (w->code == 0 && o && o->busy) { /* those on the other one, too */
-        w->r->exclusive = false;
-        w->r = NULL;
-        w->code = LDR_E_BUSY;
-    }
-    sim_wait_go(w, 20000);
-}
-
 /* ---- Sync calls ---- */
 static void v_list(void *ctx, void (*fn)(void *arg, uint32_t shard), void *arg)
 {
@@ -468,8 +413,8 @@ struct ldr_vault sim_vault(struct sim_proc *p)
         .install_begin = sim_v_install_begin,
         .install_put = sim_v_install_put,
         .install_finish = sim_v_install_finish,
-        .split = v_split,
-        .merge = v_merge,
+        .split = sim_v_split,
+        .merge = sim_v_merge,
         .note_put = v_note_put,
         .set_defs = v_set_defs,
         .check = sim_v_check,

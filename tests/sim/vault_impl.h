@@ -13,6 +13,7 @@ struct sim_wait {
     void (*run)(struct sim_wait *w);
     int code;
     bool exclusive, listed;
+    bool again; /* exclusive ones: run set the next step; a crash may come before it */
     struct ldr_arena arena;
     /* what is to be written, in the world's memory */
     struct sim_fact *facts;
@@ -31,6 +32,10 @@ static inline struct sim_disk *sim_wait_disk(const struct sim_wait *w)
 struct sim_wait *sim_wait_begin(struct sim_proc *p, struct ldr_vault_op *op, uint32_t shard,
                                 bool must_be_open, bool exclusive, void (*run)(struct sim_wait *w));
 void sim_wait_go(struct sim_wait *w, uint64_t mean_us);
+
+/* vault_cut.c */
+void sim_v_split(void *ctx, struct ldr_vault_split *op);
+void sim_v_merge(void *ctx, struct ldr_vault_merge *op);
 
 /* vault_read.c */
 int sim_v_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,

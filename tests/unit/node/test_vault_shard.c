@@ -257,6 +257,65 @@ static void split_opens_both(void **state)
     world_down(&w);
 }
 
+/* Back to one: writes meanwhile wait for nothing and are refused, what runs on the other one is waited for,
+ * its folder goes, and it may be asked again after a restart at any place. */
+static void merge_makes_one(void **state)
+{
+    (void)state;
+    struct world w;
+    const uint64_t mid = UINT64_C(1) << 63;
+    struct ldr_vault_about about, again;
+    world_up(&w);
+    set_defs(&w, 1);
+    assert_int_equal(life(&w, w.v.create, 1, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        struct ldr_msg_fact f = fact(&w, i, 5, i);
+        assert_int_equal(write_facts(&w, 1, &f, 1), 0);
+    }
+    struct ldr_vault_split sp = {
+        .op = OP(&w), .shard = 1, .child = 2, .hi = mid - 1, .child_lo = mid, .child_hi = UINT64_MAX};
+    w.v.split(w.v.ctx, &sp);
+    wait_for(&w, 1);
+    int64_t id = 0;
+    while (ldr_key_hash(key(&w, id)) < mid)
+        id++;
+    struct ldr_vault_merge op = {.op = OP(&w), .shard = 1, .other = 3, .lo = 0, .hi = UINT64_MAX};
+    w.v.merge(w.v.ctx, &op); /* one that is not here: nothing may change */
+    wait_for(&w, 1);
+    assert_int_equal(op.op.err.code, LDR_E_NOT_FOUND);
+    assert_int_equal(life(&w, w.v.open, 1, &about), 0); /* fine when it is open */
+    assert_true(about.hi == mid - 1);
+    op.other = 2;
+    struct ldr_msg_fact before = fact(&w, id, 6, 106), late = fact(&w, id, 7, 107);
+    struct ldr_vault_write under_way = {.op = OP(&w), .shard = 2, .facts = &before, .nfacts = 1},
+                           meanwhile = {.op = OP(&w), .shard = 2, .facts = &late, .nfacts = 1},
+                           mine = {.op = OP(&w), .shard = 1, .facts = &late, .nfacts = 1};
+    w.v.write(w.v.ctx, &under_way);
+    w.v.merge(w.v.ctx, &op);
+    w.v.write(w.v.ctx, &meanwhile);
+    w.v.write(w.v.ctx, &mine);
+    wait_for(&w, 4);
+    assert_int_equal(under_way.op.err.code, 0);
+    assert_int_equal(meanwhile.op.err.code, LDR_E_BUSY);
+    assert_int_equal(mine.op.err.code, LDR_E_BUSY);
+    assert_int_equal(op.op.err.code, 0);
+    assert_true(op.about.lo == 0 && op.about.hi == UINT64_MAX && op.about.incarnation == about.incarnation);
+    assert_true(op.about.head_seq > about.head_seq);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(latest(&w, 1, i), i == id ? 106 : i);
+    assert_int_equal(write_facts(&w, 1, &late, 1), 0);
+    assert_int_equal(life(&w, w.v.open, 2, NULL), LDR_E_NOT_FOUND);
+    w.v.merge(w.v.ctx, &op); /* done already */
+    wait_for(&w, 1);
+    assert_int_equal(op.op.err.code, 0);
+    ldr_vault_shard_destroy(w.vs);
+    vault_up(&w);
+    assert_int_equal(life(&w, w.v.open, 1, &again), 0);
+    assert_true(again.lo == 0 && again.hi == UINT64_MAX && again.incarnation == about.incarnation);
+    assert_int_equal(latest(&w, 1, id), 107);
+    world_down(&w);
+}
+
 struct scanned {
     struct ldr_buf resume;
     uint64_t hash;
@@ -364,6 +423,7 @@ int main(void)
         cmocka_unit_test(many_writes_share_syncs_and_queues_are_bounded),
         cmocka_unit_test(copy_and_install),
         cmocka_unit_test(split_opens_both),
+        cmocka_unit_test(merge_makes_one),
         cmocka_unit_test(scans_end_and_go_on),
         cmocka_unit_test(definitions_reach_open_replicas),
     };
