@@ -114,6 +114,7 @@ static void write_some(struct work *w, uint32_t first, uint64_t draw)
         cell[3 * i + 1] = (struct ldr_datum){.type = LDR_INT64, .v.i = number[i]};
         cell[3 * i + 2] = (struct ldr_datum){.type = LDR_INT64, .v.i = value_of(id[i], number[i])};
     }
+    uint64_t began = lab_now_us();
     int rc = ldr_write(w->store, "v", names, 3, cell, n, event, NULL, NULL, &err);
     enum work_outcome o = rc == 0 ? WORK_ACKED : err.in_doubt ? WORK_IN_DOUBT : WORK_REFUSED;
     for (size_t i = 0; i < n; i++)
@@ -122,6 +123,7 @@ static void write_some(struct work *w, uint32_t first, uint64_t draw)
         uint64_t now = lab_now_us(), last = atomic_exchange(&w->last_ack_us, now);
         if (last && now > last)
             raise_to(&w->count.write_gap_us, now - last);
+        raise_to(&w->count.write_slow_us, now - began);
         atomic_fetch_add(&w->count.facts_acked, n);
     }
     if (o == WORK_REFUSED && atomic_load(&w->count.writes_refused) == 0)
@@ -167,7 +169,7 @@ static void *writer(void *arg)
         if (atomic_load(&w->stop))
             break;
         uint64_t began = lab_now_us();
-        if (draw >> 48 & 127)
+        if ((draw >> 48 & 127) || w->no_erasing)
             write_some(w, t.index, draw);
         else
             erase_one(w, t.index + (uint32_t)(draw >> 8) % (WORK_ENTITIES / WORK_WRITERS) * WORK_WRITERS);
@@ -236,7 +238,9 @@ static void *reader(void *arg)
         if (ldr_online_get(w->query, key, n, &o, rows, &err)) {
             atomic_fetch_add(&w->count.reads_failed, 1);
         } else {
-            raise_to(&w->count.read_max_us, lab_now_us() - began);
+            pthread_mutex_lock(&w->times_mutex);
+            ldr_hist_add(&w->reads, (lab_now_us() - began) * 1000);
+            pthread_mutex_unlock(&w->times_mutex);
             for (size_t i = 0; i < n; i++)
                 judge(w, (uint32_t)key[i].v.i, ldr_rows_row(rows, i), began, strict);
             atomic_fetch_add(strict ? &w->count.strict_ok : &w->count.reads_ok, 1);
@@ -264,6 +268,8 @@ void work_begin(struct work *w, const char *url, const char *dir, uint64_t seed)
     w->seed = seed;
     atomic_store(&w->facts_s, 4000);
     pthread_mutex_init(&w->failure_mutex, NULL);
+    pthread_mutex_init(&w->times_mutex, NULL);
+    ldr_hist_init(&w->reads);
     for (int i = 0; i < WORK_ENTITIES; i++)
         pthread_mutex_init(&w->entity[i].mutex, NULL);
     snprintf(path, sizeof path, "%s/defs.yaml", dir);
@@ -295,10 +301,20 @@ void work_pause(struct work *w, bool on)
         lab_nap_ms(5);
     atomic_store(&w->last_ack_us, 0); /* the pause is no gap */
 }
-void work_reset_gaps(struct work *w)
+void work_reset_times(struct work *w)
 {
     atomic_store(&w->count.write_gap_us, 0);
-    atomic_store(&w->count.read_max_us, 0);
+    atomic_store(&w->count.write_slow_us, 0);
+    pthread_mutex_lock(&w->times_mutex);
+    ldr_hist_init(&w->reads);
+    pthread_mutex_unlock(&w->times_mutex);
+}
+double work_read_ms(struct work *w, double quantile)
+{
+    pthread_mutex_lock(&w->times_mutex);
+    uint64_t ns = ldr_hist_quantile(&w->reads, quantile);
+    pthread_mutex_unlock(&w->times_mutex);
+    return (double)ns / 1e6;
 }
 
 void work_end(struct work *w)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/hist.h"
 #include "client/larder.h"
 #include "integration/soak/lab.h"
 
@@ -30,8 +31,8 @@ struct work_entity {
 struct work_counts {
     _Atomic uint64_t writes_ok, writes_in_doubt, writes_refused, facts_acked, erased, erases_in_doubt;
     _Atomic uint64_t reads_ok, strict_ok, reads_failed;
-    _Atomic uint64_t write_gap_us,
-        read_max_us; /* longest time without an acknowledged write of anybody; slowest read */
+    _Atomic uint64_t write_gap_us;  /* longest time without an acknowledged write of anybody */
+    _Atomic uint64_t write_slow_us; /* slowest write that was acknowledged */
 };
 
 struct work {
@@ -43,6 +44,9 @@ struct work {
     atomic_bool stop, pause;
     atomic_int resting;  /* threads that pause */
     atomic_uint facts_s; /* limit of all writers together */
+    pthread_mutex_t times_mutex;
+    struct ldr_hist reads; /* of those that were answered */
+    bool no_erasing;
     pthread_mutex_t failure_mutex;
     char failure[512]; /* the first */
     pthread_t thread[WORK_WRITERS + WORK_READERS];
@@ -57,6 +61,7 @@ void work_end(struct work *w);
  * well. */
 bool work_prove(struct work *w, const char *path);
 bool work_failed(struct work *w);
-/* Starts the measuring of gaps anew. */
-void work_reset_gaps(struct work *w);
+/* Starts measuring anew: gaps, slowest write, times of reads. */
+void work_reset_times(struct work *w);
+double work_read_ms(struct work *w, double quantile);
 #endif
