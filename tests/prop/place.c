@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -14,7 +15,7 @@
 
 struct world {
     struct ldr_map m;
-    uint64_t sizes[2048];
+    uint64_t sizes[10240];
     uint64_t seed;
 };
 
@@ -186,6 +187,59 @@ static void a_new_node_takes_its_share(void **state)
                   worst_balance);
 }
 
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* What docs/scaling.md counts on: 100 nodes, 10,000 shards, then one node more. */
+static void a_large_cluster_rebalances(void **state)
+{
+    (void)state;
+    enum { NODES = 100, SHARDS = 10000, AT_A_TIME = 8 };
+    static struct world w;
+    static struct ldr_place_move moves[AT_A_TIME];
+    double began = now_ms();
+    begin(&w, 5, NODES, SHARDS, 10);
+    double placed = now_ms() - began, slowest = 0, all = 0;
+    struct ldr_place_wish wish = {.sizes = w.sizes, .balance = true, .max_moves = AT_A_TIME};
+    uint64_t moved[2] = {0}, total = 0;
+    uint32_t count[2] = {0}, plans = 0;
+    for (int more = 0; more < 2; more++) { /* first what placing left uneven */
+        if (more)
+            add_node(&w, 10, 100);
+        for (uint32_t n = 1; n;) {
+            double from = now_ms();
+            assert_int_equal(ldr_place_plan(&w.m, &wish, moves, &n), 0);
+            double took = now_ms() - from;
+            slowest = took > slowest ? took : slowest;
+            all += took;
+            plans++;
+            assert_true(plans < 100000);
+            moved[more] += carry_out(&w, moves, n);
+            count[more] += n;
+        }
+    }
+    for (uint32_t i = 0; i < SHARDS; i++)
+        total += 3 * w.sizes[i];
+    double share = (double)moved[1] / (double)total;
+    assert_true(share > 0.9 / (NODES + 1) && share <= 1.2 / (NODES + 1));
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_map_encode(&w.m, &b), 0);
+    print_message(
+        "%d nodes, %d shards, 3 replicas: placed in %.0f ms, map of %zu bytes; evened out by %u moves; a "
+        "node "
+        "more: %u moves, %.3f %% of the data (1/%d is %.3f %%); %u plans of at most %d moves, %.1f ms each, "
+        "slowest %.1f ms\n",
+        NODES, SHARDS, placed, b.n, count[0], count[1], share * 100, NODES + 1, 100.0 / (NODES + 1), plans,
+        AT_A_TIME, all / plans, slowest);
+    ldr_buf_close(&b);
+    ldr_map_close(&w.m);
+}
+
 static void a_drained_node_ends_empty(void **state)
 {
     (void)state;
@@ -251,9 +305,11 @@ static void what_is_missing_comes_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_placement), cmocka_unit_test(a_new_node_takes_its_share),
-        cmocka_unit_test(a_drained_node_ends_empty), cmocka_unit_test(weights_count),
-        cmocka_unit_test(what_is_missing_comes_back)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(first_placement),
+                                       cmocka_unit_test(a_new_node_takes_its_share),
+                                       cmocka_unit_test(a_large_cluster_rebalances),
+                                       cmocka_unit_test(a_drained_node_ends_empty),
+                                       cmocka_unit_test(weights_count),
+                                       cmocka_unit_test(what_is_missing_comes_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
