@@ -282,6 +282,13 @@ static int run(const struct ldr_node_config *c)
 
 int main(int argc, char **argv)
 {
+#ifdef LARDER_FAULTS
+    const char *bug = getenv("LARDER_BUG"); /* test builds: is it noticed? */
+    if (bug && !ldr_bug_switch(bug)) {
+        fprintf(stderr, "larder-node: LARDER_BUG=%s: no such planted bug\n", bug);
+        return 2;
+    }
+#endif
     struct ldr_node_config c;
     struct ldr_err err;
     signal(SIGPIPE, SIG_IGN);

@@ -138,6 +138,7 @@ static void lose_disk(struct nemesis *n)
         tell(n, args);
     }
     n->disk_lost_us = lab_now_us();
+    n->done[NEMESIS_lose_disk]++;
 }
 
 static void strike(struct nemesis *n, enum nemesis_kind kind)
@@ -216,10 +217,12 @@ static void strike(struct nemesis *n, enum nemesis_kind kind)
             strike(n, NEMESIS_kill_node);
         else
             lose_disk(n);
+        return; /* counted there, or by the other */
         break;
     case NEMESIS_COUNT:
         break;
     }
+    n->done[kind]++;
 }
 
 void nemesis_strike(struct nemesis *n)
@@ -228,7 +231,6 @@ void nemesis_strike(struct nemesis *n)
     if (n->only_kills)
         kind = draw(n, 2) ? NEMESIS_kill_node : NEMESIS_kill_coordinator;
     strike(n, kind);
-    n->done[kind]++;
 }
 
 void nemesis_heal(struct nemesis *n)
