@@ -82,7 +82,7 @@ int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
     struct ldr_latest_table *t = memset(mem, 0, sizeof *t);
     size_t budget = budget_bytes / STRIPES;
     t->slots_max = SLOTS_FIRST; /* an eighth of the budget: the rest is full first unless rows are tiny */
-    while (t->slots_max * 2 * sizeof(uint64_t) <= budget / 8 && t->slots_max < 1u << TAG_BITS)
+    while (2 * sizeof(uint64_t) * t->slots_max <= budget / 8 && t->slots_max < 1u << TAG_BITS)
         t->slots_max *= 2;
     size_t slots_n = t->slots_max * sizeof(uint64_t);
     struct ldr_rows_log *logs[STRIPES];
