@@ -4,51 +4,9 @@
 # usage: client_faults.sh BIN_DIR. Prints "ok ..." and "not ok ..." lines.
 set -u
 bin=$(cd "$1" && pwd)
-work=$(mktemp -d)
-port=${LARDER_TEST_PORT:-$((20000 + $$ % 20000))}
-status=0
-say() { # 0|1 WHAT
-    if [ "$1" = 0 ]; then
-        echo "ok $2"
-    else
-        status=1
-        echo "not ok $2"
-    fi
-    return "$1"
-}
-finish() {
-    for f in "$work"/*.pid; do
-        kill -9 "$(cat "$f")" 2>/dev/null
-    done
-    [ $status = 0 ] && rm -rf "$work" || echo "kept: $work"
-}
-export LARDER_CACHE_DIR="$work/cache"
-trap finish EXIT
-trap 'exit 1' INT TERM HUP
-members=1@127.0.0.1:$((port + 11)),2@127.0.0.1:$((port + 12)),3@127.0.0.1:$((port + 13))
-hosts=127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2)),127.0.0.1:$((port + 3))
-store=cluster:$hosts
-coordinator() { # N
-    "$bin/larder-coordinator" --id "$1" --dir "$work/c$1" --listen "127.0.0.1:$((port + $1))" --raft "127.0.0.1:$((port + 10 + $1))" \
-        --cluster "$members" --bootstrap >>"$work/c$1.log" 2>&1 &
-    echo $! >"$work/c$1.pid"
-}
-node() { # N
-    "$bin/larder-node" --name "n$1" --dir "$work/n$1" --listen "127.0.0.1:$((port + 20 + $1))" --coordinators "$hosts" \
-        --min-free 16MiB --ballast 0 >>"$work/n$1.log" 2>&1 &
-    echo $! >"$work/n$1.pid"
-}
+# shellcheck source=integration/cluster.sh
+. "$(dirname "$0")/cluster.sh"
 l() { timeout 60 "$bin/larder" --store "$store" --dir "$work/defs" "$@"; }
-tell() { # SECONDS COMMAND...: until it holds
-    left=$1
-    shift
-    until "$@"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || return 1
-        sleep 1
-    done
-}
-placed() { [ "$(l shard list --json 2>/dev/null | wc -l)" = 4 ]; }
 active() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"active"')" = 3 ]; }
 down() { [ "$(l node list --json 2>/dev/null | grep -c '"state": *"down"')" = 1 ]; }
 field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$work/probe"; }
@@ -73,7 +31,7 @@ feature_views:
 YAML
 for i in 1 2 3; do coordinator $i; done
 for i in 1 2 3; do node $i; done
-tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed && l apply >/dev/null 2>&1
+tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed 4 3 && l apply >/dev/null 2>&1
 say $? "a cluster with definitions"
 tell 30 "$bin/client_probe" "$store" write 16 >/dev/null 2>&1 && tell 30 "$bin/client_probe" "$store" read 4 >/dev/null 2>&1
 say $? "facts are written and read"
@@ -149,7 +107,7 @@ for i in 1 2 3; do
 done
 for i in 1 2 3; do node $i; done
 export LARDER_CACHE_DIR=
-tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed && l apply >/dev/null 2>&1 &&
+tell 30 l --shards 4 cluster init --replicas 3 --write-quorum 2 >/dev/null 2>&1 && tell 30 placed 4 3 && l apply >/dev/null 2>&1 &&
     tell 30 "$bin/client_probe" "$store" write 16 >/dev/null 2>&1
 say $? "a new cluster at the same addresses"
 export LARDER_CACHE_DIR="$work/cache"

@@ -4,57 +4,10 @@
 # node is drained. usage: cluster_cli.sh BIN_DIR. Prints "ok ..." and "not ok ..." lines.
 set -u
 bin=$(cd "$1" && pwd)
-root=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d)
-export LARDER_CACHE_DIR="$work/cache"
-export LARDER_TEMPLATES="$root/examples"
-port=$((20000 + $$ % 20000))
-status=0
-say() { # 0|1 WHAT
-    if [ "$1" = 0 ]; then
-        echo "ok $2"
-    else
-        status=1
-        echo "not ok $2"
-    fi
-}
-finish() {
-    for f in "$work"/*.pid; do
-        kill -9 "$(cat "$f")" 2>/dev/null
-    done
-    [ $status = 0 ] && rm -rf "$work" || echo "kept: $work"
-}
-trap finish EXIT
-trap 'exit 1' INT TERM HUP
-members=1@127.0.0.1:$((port + 11)),2@127.0.0.1:$((port + 12)),3@127.0.0.1:$((port + 13))
-hosts=127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2)),127.0.0.1:$((port + 3))
-coordinator() { # N
-    "$bin/larder-coordinator" --id "$1" --dir "$work/c$1" --listen "127.0.0.1:$((port + $1))" --raft "127.0.0.1:$((port + 10 + $1))" \
-        --cluster "$members" --bootstrap >>"$work/c$1.log" 2>&1 &
-    echo $! >"$work/c$1.pid"
-}
-node() { # N
-    "$bin/larder-node" --name "n$1" --dir "$work/n$1" --listen "127.0.0.1:$((port + 20 + $1))" --coordinators "$hosts" \
-        --min-free 16MiB --ballast 0 >>"$work/n$1.log" 2>&1 &
-    echo $! >"$work/n$1.pid"
-}
-end() { # SIGNAL NAME
-    pid=$(cat "$work/$2.pid")
-    kill "-$1" "$pid"
-    wait "$pid" 2>/dev/null
-    rm "$work/$2.pid"
-}
-far=cluster:$hosts
+# shellcheck source=integration/cluster.sh
+. "$(dirname "$0")/cluster.sh"
+far=$store
 l() { timeout 120 "$bin/larder" "$@"; }
-tell() { # SECONDS COMMAND...: until it holds
-    left=$1
-    shift
-    until "$@"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || return 1
-        sleep 1
-    done
-}
 # The same command on both; their outputs and exit codes must be equal.
 both() { # WHAT ARGS...
     what=$1
@@ -76,13 +29,12 @@ join() { # STORE OUT
         --known-at-column event_ts --full-feature-names -o "$2" 2>>"$work/join.err"
 }
 online="get-online-features -s delay_model_v1 --full-feature-names -e origin=JFK -e dest=LAX -e carrier=B6 -e tailnum=N708JB"
-ready() { [ "$(l --store "$far" shard list --json 2>/dev/null | wc -l)" = 8 ]; }
 
 for i in 1 2 3; do coordinator $i; done
 for i in 1 2 3 4; do node $i; done
 tell 30 l --store "$far" --shards 8 cluster init --replicas 3 --write-quorum 2 --nodes 4 >/dev/null 2>&1
 say $? "cluster init"
-tell 30 ready
+tell 30 placed 8 3
 say $? "8 shards are placed"
 
 near=local:$work/near

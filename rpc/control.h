@@ -31,8 +31,8 @@ void ldr_control_destroy(struct ldr_control *c); /* no call is running any more 
 /* One more coordinator to try; a known one is fine. LDR_E_TOO_BIG: there are LDR_CONTROL_ADDRESSES_MAX. */
 int ldr_control_learn(struct ldr_control *c, const char *address);
 /* From now on this client finds the other coordinators by itself: after a call that went well, at most every
- * ten seconds, it asks whoever answered where they all are. notices (may be NULL) is told where they publish
- * changes; on the thread of that call. Before the first call. */
+ * ten seconds (every second while it knows one only), it asks whoever answered where they all are. notices
+ * (may be NULL) is told where they publish changes; on the thread of that call. Before the first call. */
 void ldr_control_find(struct ldr_control *c, void (*notices)(void *ctx, const char *address), void *ctx);
 /* How many coordinators are known. */
 size_t ldr_control_known(struct ldr_control *c);

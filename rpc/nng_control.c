@@ -12,6 +12,7 @@
 #define ANSWER_MS      2500 /* for an answer, when there are others to try */
 #define ROUND_PAUSE_MS 50   /* between rounds in which nobody could help */
 #define FIND_EVERY_MS  10000
+#define FIND_SOON_MS   1000
 #define FIND_MS        500
 
 struct coordinator {
@@ -270,7 +271,7 @@ static void find_others(struct ldr_control *c, size_t at)
     nng_mtx_lock(c->mutex);
     bool due = now >= c->find_at;
     if (due)
-        c->find_at = now + FIND_EVERY_MS;
+        c->find_at = now + (c->n > 1 ? FIND_EVERY_MS : FIND_SOON_MS); /* one alone may go any time */
     uint64_t id = ++c->next_id;
     nng_mtx_unlock(c->mutex);
     if (!due)
