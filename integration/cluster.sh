@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2154
 # Sourced by the scripts here that run a cluster as processes on loopback. The caller has set: bin (the programs), and may set
 # coordinators (default 3). It gets:
 #   work      a folder that is removed at the end, or kept and named when something was not ok
