@@ -122,12 +122,12 @@ struct ldr_open_opts {   /* zeros are defaults */
      * write has 100 ms more for each MiB or 4,096 facts */
     uint32_t read_ms, write_ms;
 };
-/* "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
+/* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED).
+ * "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
  * seen. Later changes of definitions and of the map are followed by themselves: coordinators publish a
  * notice, and every two seconds they are asked, so an open store is usually milliseconds behind, without
  * notices two seconds; reads and writes do not fail for it. While no coordinator answers it goes on with what
  * it knows. */
-/* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED). */
 LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,
                      struct ldr_err *err);
 /* Waits for asynchronous requests. No other call on the store may be under way. Queries die with it: destroy

@@ -232,7 +232,7 @@ static void a_request_runs_once_though_connections_break(void **state)
     assert_int_not_equal(rc, 0);
     ckit_open(&a, port); /* the same address: nng's own resending would ask it again now */
     works();
-    usleep(300000);
+    usleep(300000); /* time to ask it again, which would be wrong; what is right does not wait */
     assert_int_equal(atomic_load(&a.served), 1);
 }
 
