@@ -28,6 +28,8 @@ join() { # STORE OUT
     l --store "$1" get-historical-features -s delay_model_v1 --spine spine.csv --timestamp-column event_ts \
         --known-at-column event_ts --full-feature-names -o "$2" 2>>"$work/join.err"
 }
+# What was acknowledged in the last two seconds a join may still lack (docs/semantics.md), so it may take as long to be the same.
+same() { join "$far" "$work/b.csv" && cmp -s "$work/a.csv" "$work/b.csv"; }
 online="get-online-features -s delay_model_v1 --full-feature-names -e origin=JFK -e dest=LAX -e carrier=B6 -e tailnum=N708JB"
 
 for i in 1 2 3; do coordinator $i; done
@@ -43,8 +45,8 @@ both "apply" apply
 l --store "$near" materialize 1950-01-01 2013-01-31T23:59:59Z >/dev/null 2>&1
 l --store "$far" materialize 1950-01-01 2013-01-31T23:59:59Z >/dev/null 2>"$work/load.err"
 say $(($? > 1)) "materialize January"
-join "$near" "$work/a.csv"; join "$far" "$work/b.csv"
-cmp "$work/a.csv" "$work/b.csv"
+join "$near" "$work/a.csv"
+tell 3 same
 say $? "training set of January: byte for byte"
 # shellcheck disable=SC2086
 both "online" $online
@@ -66,8 +68,8 @@ code=$?
 [ $code -le 1 ] || tail -n 3 "$work/load.out"
 say $((code > 1)) "kill -9 of a node during a load (still running then: $alive): the load ends well"
 l --store "$near" materialize 2013-02-01 2013-02-28T23:59:59Z >/dev/null 2>&1
-join "$near" "$work/a.csv"; join "$far" "$work/b.csv"
-cmp "$work/a.csv" "$work/b.csv"
+join "$near" "$work/a.csv"
+tell 3 same
 say $? "training set with a node dead: nothing is lost, byte for byte"
 # shellcheck disable=SC2086
 both "online with a node dead" $online

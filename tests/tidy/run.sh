@@ -42,7 +42,7 @@ lint() {
 shell() {
     find run scripts tests integration bench examples .ci -type f | while read -r f; do
         head -n 1 "$f" | grep -q '^#!/bin/sh' && echo "$f"
-    done | xargs shellcheck -S warning -e SC2317
+    done | xargs shellcheck -x -S warning -e SC2317
 }
 if [ "$1" = --lint ]; then
     build=$2
