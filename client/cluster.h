@@ -136,7 +136,8 @@ int ldr_errand_run(struct ldr_errand *j, struct ldr_err *err);
 const struct ldr_schema *ldr_cluster_schema(const struct ldr_catalog *c, uint32_t view);
 /* One request to each of some nodes, all at once. take is called for each answer, on this thread; it notes
  * what it needs. patience (NULL: until all have ended): how much longer to wait for more, 0 = not at all;
- * asked after each answer and when that time is over. LDR_E_NOMEM. */
+ * asked after each answer and when that time is over; without it, who is BUSY is asked again for five
+ * seconds. LDR_E_NOMEM. */
 int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ldr_slice *payloads, size_t n,
                     enum ldr_msg_type type, uint32_t timeout_ms,
                     void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),

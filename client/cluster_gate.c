@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WAIT_US UINT64_C(60000000) /* at a time: every call ends by itself, at its time-out at the latest */
+#define AGAIN_MS   50                 /* after BUSY */
+#define AGAIN_MOST 100                /* times */
+#define WAIT_US    UINT64_C(60000000) /* at a time: every call ends by itself, at its time-out at the latest */
 
 struct ldr_gate {
     pthread_mutex_t lock;
@@ -121,34 +123,79 @@ void ldr_gate_leave(struct ldr_gate *g)
     release(g);
 }
 
+struct asking {
+    struct ldr_remote *r;
+    struct ldr_gate *g;
+    const uint32_t *nodes;
+    const struct ldr_slice *payloads;
+    enum ldr_msg_type type;
+    uint32_t timeout_ms;
+    size_t sent;
+    size_t *again; /* n of those that were too busy */
+    size_t nagain;
+    uint8_t *tries; /* of each */
+};
+
+static int send_one(struct asking *a, size_t i)
+{
+    struct ldr_gate_call *c = ldr_gate_call_create(a->g, a->nodes[i], 1);
+    if (!c)
+        return LDR_E_NOMEM;
+    c->units[0] = i;
+    ldr_gate_send(&a->r->peers, a->type, a->payloads[i], a->timeout_ms, c);
+    a->sent++;
+    return 0;
+}
+
+/* BUSY passes: a newer map is on its way there, or a replica is being opened. */
+static int send_again(struct asking *a)
+{
+    const struct timespec pause = {0, AGAIN_MS * 1000000L};
+    int rc = 0;
+    if (a->nagain)
+        nanosleep(&pause, NULL);
+    while (!rc && a->nagain)
+        rc = send_one(a, a->again[--a->nagain]);
+    return rc;
+}
+
 int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ldr_slice *payloads, size_t n,
                     enum ldr_msg_type type, uint32_t timeout_ms,
                     void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),
                     uint64_t (*patience_us)(void *ctx), void *ctx)
 {
-    struct ldr_gate *g = ldr_gate_create();
-    size_t sent = 0;
-    int rc = g ? 0 : LDR_E_NOMEM;
-    for (size_t i = 0; !rc && i < n; i++) {
-        struct ldr_gate_call *c = ldr_gate_call_create(g, nodes[i], 1);
-        if (!c) {
-            rc = LDR_E_NOMEM;
-            break;
-        }
-        c->units[0] = i;
-        ldr_gate_send(&r->peers, type, payloads[i], timeout_ms, c);
-        sent++;
-    }
+    struct asking a = {.r = r,
+                       .g = ldr_gate_create(),
+                       .nodes = nodes,
+                       .payloads = payloads,
+                       .type = type,
+                       .timeout_ms = timeout_ms};
+    if (!a.g)
+        return LDR_E_NOMEM;
+    a.again = ldr_calloc(NULL, n + 1, sizeof *a.again);
+    a.tries = ldr_calloc(NULL, n + 1, sizeof *a.tries);
+    int rc = a.again && a.tries ? 0 : LDR_E_NOMEM;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = send_one(&a, i);
     uint64_t wait_us = WAIT_US;
-    while (!rc && sent && wait_us) {
-        for (struct ldr_gate_call *c = ldr_gate_wait(g, wait_us), *next; c; c = next) {
+    while (!rc && a.sent && wait_us) {
+        for (struct ldr_gate_call *c = ldr_gate_wait(a.g, wait_us), *next; c; c = next) {
+            size_t i = c->units[0];
             next = c->next;
-            take(ctx, c->units[0], c->code, ldr_buf_slice(&c->answer));
+            if (c->code == LDR_E_BUSY && !patience_us && a.tries[i] < AGAIN_MOST) {
+                a.tries[i]++;
+                a.again[a.nagain++] = i;
+            } else {
+                take(ctx, i, c->code, ldr_buf_slice(&c->answer));
+            }
             ldr_gate_call_free(c);
-            sent--;
+            a.sent--;
         }
+        rc = send_again(&a);
         wait_us = patience_us ? patience_us(ctx) : WAIT_US;
     }
-    ldr_gate_leave(g);
+    ldr_gate_leave(a.g);
+    ldr_release(NULL, a.tries);
+    ldr_release(NULL, a.again);
     return rc;
 }
