@@ -1,4 +1,5 @@
-/* The data plane: frames over TCP, on libuv. Addresses are "host:port" or "[v6]:port". */
+/* The data plane: frames over TCP or a Unix socket, on libuv. Addresses are "host:port", "[v6]:port" or
+ * "unix:PATH". */
 #ifndef LDR_RPC_DATA_H
 #define LDR_RPC_DATA_H
 #include "env/env.h"
@@ -30,7 +31,8 @@ struct ldr_data_limits {
 /* ---- Server. ---- */
 struct ldr_data_server;
 struct ldr_data_server_options {
-    const char *listen;  /* port 0 = any free one */
+    const char *listen;  /* port 0 = any free one; a Unix socket is its owner's alone, and removed by the
+                            caller */
     const char *cluster; /* others are refused at HELLO; "" = any */
     /* Connections are spread over these; serve is called on the loop of the connection. The first one
      * accepts. */

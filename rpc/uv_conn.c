@@ -50,7 +50,7 @@ static void flush(struct conn *c)
         return;
     }
     uv_buf_t b = {.base = (char *)c->out.p, .len = c->out.n};
-    int n = uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
+    int n = uv_try_write(&c->s.stream, &b, 1);
     if (n < 0 && n != UV_EAGAIN) {
         conn_close(c);
         return;
@@ -72,7 +72,7 @@ static void flush(struct conn *c)
     c->flying = true;
     c->write.data = c;
     b = (uv_buf_t){.base = (char *)rest.p + done, .len = rest.n - done};
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, written)) {
+    if (uv_write(&c->write, &c->s.stream, &b, 1, written)) {
         c->flying = false;
         conn_close(c);
     }
@@ -220,15 +220,17 @@ static void read_as_told(struct conn *c)
         return;
     c->reading = want;
     if (!want)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    else if (uv_read_start((uv_stream_t *)&c->tcp, room, came))
+        uv_read_stop(&c->s.stream);
+    else if (uv_read_start(&c->s.stream, room, came))
         conn_close(c);
 }
 
 void conn_start(struct conn *c)
 {
-    uv_tcp_nodelay(&c->tcp, 1);
-    uv_tcp_keepalive(&c->tcp, 1, 30);
+    if (!c->local) {
+        uv_tcp_nodelay(&c->s.tcp, 1);
+        uv_tcp_keepalive(&c->s.tcp, 1, 30);
+    }
     c->rx_ms = c->tx_ms = wire_now_ms(c->wire);
     read_as_told(c);
 }
@@ -349,8 +351,11 @@ void wire_close(struct wire *w)
 void conn_init(struct wire *w, struct conn *c)
 {
     c->wire = w;
-    uv_tcp_init(w->uv, &c->tcp); /* makes no socket yet: cannot fail */
-    c->tcp.data = c;
+    if (c->local)
+        uv_pipe_init(w->uv, &c->s.pipe, 0);
+    else
+        uv_tcp_init(w->uv, &c->s.tcp); /* neither makes a socket yet: they cannot fail */
+    c->s.handle.data = c;
     ldr_buf_init(&c->out, NULL, w->limits.unsent_max + LDR_FRAME_MAX);
     ldr_buf_init(&c->flight, NULL, w->limits.unsent_max + LDR_FRAME_MAX);
     c->frame_max = w->limits.frame_bytes;
@@ -390,5 +395,5 @@ void conn_close(struct conn *c)
         c->touch = false;
     }
     c->broken(c);
-    uv_close((uv_handle_t *)&c->tcp, conn_gone);
+    uv_close(&c->s.handle, conn_gone);
 }

@@ -7,6 +7,13 @@
 #include "rpc/data.h"
 #include "rpc/frame.h"
 
+union stream { /* TCP, or a Unix socket */
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+    uv_stream_t stream;
+    uv_handle_t handle;
+};
+
 struct conn;
 struct wire { /* of one loop and one server or set of peers */
     struct ldr_uv_loop *loop;
@@ -27,7 +34,7 @@ struct wire { /* of one loop and one server or set of peers */
 #define LDR_TICK_MS 250
 
 struct conn {
-    uv_tcp_t tcp;
+    union stream s;
     struct wire *wire;
     struct conn *prev, *next, *next_touched;
     void *owner;
@@ -46,7 +53,8 @@ struct conn {
     uint64_t rx_ms, tx_ms,
         half_ms; /* last byte in, last progress out, start of the unfinished frame (0 = none) */
     bool flying, touch, paused, reading, parsing, closing;
-    bool last; /* closes once all is written */
+    bool last;  /* closes once all is written */
+    bool local; /* a Unix socket; set before conn_init */
 };
 
 int wire_init(struct wire *w, struct ldr_uv_loop *loop, const struct ldr_data_limits *limits);
@@ -73,4 +81,11 @@ int address_split(const char *address, char *host, size_t host_size, char *port,
 int address_resolve(const char *address, struct sockaddr_storage *out,
                     struct ldr_err *err); /* waits for it */
 int address_port(const uv_tcp_t *h);
+/* The PATH of "unix:PATH"; NULL: it is no such address. */
+const char *local_path(const char *address);
+bool local_fits(const char *path); /* into the kernel's address */
+/* Listens on an address; a Unix socket is for its owner alone, and nothing may have its name yet. *port: of
+ * TCP, else 0. The stream is a handle on the loop afterwards, also when this fails. */
+int listen_on(union stream *s, uv_loop_t *uv, const char *address, uv_connection_cb accepting, int *port,
+              struct ldr_err *err);
 #endif

@@ -308,13 +308,13 @@ static void connected(uv_connect_t *req, int status)
         say_hello(t->link);
 }
 
-static void connect_to(struct link *l, const struct sockaddr *address)
+static struct tie *tie_begin(struct link *l, bool local)
 {
     struct wire *w = &l->peers->wire;
     struct tie *t = ldr_calloc(NULL, 1, sizeof *t);
     if (!t) {
         link_break(l, LDR_E_NOMEM);
-        return;
+        return NULL;
     }
     l->state = LINK_CONNECTING;
     l->tie = t;
@@ -325,10 +325,26 @@ static void connect_to(struct link *l, const struct sockaddr *address)
     t->conn.frame = on_frame;
     t->conn.broken = on_broken;
     t->conn.freed = on_freed;
+    t->conn.local = local;
     conn_init(w, &t->conn);
     t->conn.frame_max = 64 * 1024; /* until it is known to be one of ours */
-    if (uv_tcp_connect(&t->connect, &t->conn.tcp, address, connected))
+    return t;
+}
+
+static void connect_to(struct link *l, const struct sockaddr *address)
+{
+    struct tie *t = tie_begin(l, false);
+    if (t && uv_tcp_connect(&t->connect, &t->conn.s.tcp, address, connected))
         link_break(l, LDR_E_UNAVAILABLE);
+}
+
+static void connect_local(struct link *l, const char *path)
+{
+    struct tie *t = local_fits(path) ? tie_begin(l, true) : NULL;
+    if (t)
+        uv_pipe_connect(&t->connect, &t->conn.s.pipe, path, connected); /* its failures come there, too */
+    else if (l->state != LINK_IDLE)
+        link_break(l, LDR_E_INVALID);
 }
 
 static void resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
@@ -354,6 +370,11 @@ static void connect_soon(struct link *l)
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     l->state = LINK_RESOLVING;
+    const char *path = local_path(l->address);
+    if (path) {
+        connect_local(l, path);
+        return;
+    }
     bool whole = address_split(l->address, host, sizeof host, port, sizeof port) == 0;
     long number = whole ? strtol(port, NULL, 10) : 0;
     if (number < 1 || number > 65535) {

@@ -21,8 +21,8 @@ struct ldr_data_server {
     void (*hello)(void *ctx, struct ldr_hello_rep *rep);
     void *hello_ctx;
     char cluster[LDR_NAME_MAX + 1];
-    uv_tcp_t listener;
-    bool listening; /* the listener is a handle on the first loop */
+    union stream listener; /* a handle on the first loop */
+    bool local;            /* a Unix socket */
     int port;
     uint32_t connections_max;
     size_t n_shards, turn;
@@ -306,10 +306,11 @@ static void arrive(struct ldr_job *j)
     p->conn.frame = on_frame;
     p->conn.broken = on_broken;
     p->conn.freed = on_freed;
+    p->conn.local = sh->server->local;
     conn_init(&sh->wire, &p->conn);
     p->conn.frame_max = HELLO_BYTES < sh->wire.limits.frame_bytes ? HELLO_BYTES : sh->wire.limits.frame_bytes;
     p->since_ms = wire_now_ms(&sh->wire);
-    if (uv_tcp_open(&p->conn.tcp, fd)) {
+    if (p->conn.local ? uv_pipe_open(&p->conn.s.pipe, fd) : uv_tcp_open(&p->conn.s.tcp, fd)) {
         close(fd);
         conn_close(&p->conn);
         return;
@@ -329,21 +330,24 @@ static void accepting(uv_stream_t *listener, int status)
     struct ldr_data_server *s = listener->data;
     if (status < 0)
         return; /* out of descriptors and the like: libuv tries again */
-    uv_tcp_t *temp = ldr_alloc(NULL, sizeof *temp);
+    union stream *temp = ldr_alloc(NULL, sizeof *temp);
     struct arrival *a = ldr_alloc(NULL, sizeof *a);
     LDR_ASSERT(temp && a); /* without them the listener would spin */
-    uv_tcp_init(listener->loop, temp);
+    if (s->local)
+        uv_pipe_init(listener->loop, &temp->pipe, 0);
+    else
+        uv_tcp_init(listener->loop, &temp->tcp);
     uv_os_fd_t fd = -1;
-    if (uv_accept(listener, (uv_stream_t *)temp) == 0) {
+    if (uv_accept(listener, &temp->stream) == 0) {
         bool full = atomic_fetch_add(&s->connections, 1) >= s->connections_max;
         COUNT(s, accepted);
-        if (full || uv_fileno((uv_handle_t *)temp, &fd) || (fd = dup(fd)) < 0) {
+        if (full || uv_fileno(&temp->handle, &fd) || (fd = dup(fd)) < 0) {
             fd = -1;
             atomic_fetch_sub(&s->connections, 1);
             COUNT(s, refused);
         }
     }
-    uv_close((uv_handle_t *)temp, temp_closed);
+    uv_close(&temp->handle, temp_closed);
     if (fd < 0) {
         ldr_release(NULL, a);
         return;
@@ -401,7 +405,7 @@ void ldr_data_server_close(struct ldr_data_server *s, void (*closed)(void *owner
 {
     s->closed = closed;
     s->closed_owner = owner;
-    uv_close((uv_handle_t *)&s->listener, listener_closed);
+    uv_close(&s->listener.handle, listener_closed);
     for (size_t i = 1; i < s->n_shards; i++) {
         s->shards[i].closing.run = shard_close;
         ldr_uv_loop_post(s->shards[i].loop, &s->shards[i].closing);
@@ -430,14 +434,10 @@ static void never_listened(uv_handle_t *h)
 int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_data_server **out,
                            struct ldr_err *err)
 {
-    struct sockaddr_storage address;
     LDR_ASSERT(o->n_loops > 0);
     const char *cluster = o->cluster ? o->cluster : "";
     if (strlen(cluster) > LDR_NAME_MAX)
         return ldr_fail(err, LDR_E_TOO_BIG, "the name of the cluster is longer than %d bytes", LDR_NAME_MAX);
-    int rc = address_resolve(o->listen, &address, err);
-    if (rc)
-        return rc;
     struct ldr_data_server *s = ldr_calloc(NULL, 1, sizeof *s + o->n_loops * sizeof s->shards[0]);
     if (!s)
         return ldr_fail(err, LDR_E_NOMEM, "no memory for a server");
@@ -448,16 +448,13 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     s->n_shards = o->n_loops;
     s->closed_job.run = server_closed;
     atomic_store(&s->shards_left, o->n_loops + 1);
-    uv_tcp_init(ldr_uv_loop_handle(o->loops[0]), &s->listener);
-    s->listener.data = s;
-    rc = uv_tcp_bind(&s->listener, (struct sockaddr *)&address, 0);
-    if (rc == 0)
-        rc = uv_listen((uv_stream_t *)&s->listener, 511, accepting);
+    s->local = local_path(o->listen) != NULL;
+    s->listener.handle.data = s;
+    int rc = listen_on(&s->listener, ldr_uv_loop_handle(o->loops[0]), o->listen, accepting, &s->port, err);
     if (rc) {
-        uv_close((uv_handle_t *)&s->listener, never_listened);
-        return ldr_fail(err, LDR_E_IO, "cannot listen on %s: %s", o->listen, uv_strerror(rc));
+        uv_close(&s->listener.handle, never_listened);
+        return rc;
     }
-    s->port = address_port(&s->listener);
     for (size_t i = 0; i < o->n_loops; i++) {
         struct shard *sh = &s->shards[i];
         sh->server = s;

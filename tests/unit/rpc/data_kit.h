@@ -146,8 +146,9 @@ static void kit_create(struct ldr_job *j)
     sem_post(&k->closed);
 }
 
-/* port 0 = any */
-static void kit_open(struct kit *k, size_t n_loops, int port, const struct ldr_data_limits *limits)
+/* "unix:PATH", or TCP: its port then becomes the address */
+static void kit_open_on(struct kit *k, size_t n_loops, const char *address,
+                        const struct ldr_data_limits *limits)
 {
     static struct ldr_server handler;
     memset(k, 0, sizeof *k);
@@ -156,7 +157,7 @@ static void kit_open(struct kit *k, size_t n_loops, int port, const struct ldr_d
     sem_init(&k->closed, 0, 0);
     for (size_t i = 0; i < n_loops; i++)
         assert_int_equal(ldr_uv_loop_create(&k->loops[i]), 0);
-    snprintf(k->address, sizeof k->address, "127.0.0.1:%d", port);
+    snprintf(k->address, sizeof k->address, "%s", address);
     handler = (struct ldr_server){k, kit_serve};
     k->options = (struct ldr_data_server_options){.listen = k->address,
                                                   .cluster = "test",
@@ -173,7 +174,16 @@ static void kit_open(struct kit *k, size_t n_loops, int port, const struct ldr_d
     sem_wait(&k->closed);
     assert_int_equal(k->rc, 0);
     k->port = ldr_data_server_port(k->server);
-    snprintf(k->address, sizeof k->address, "127.0.0.1:%d", k->port);
+    if (k->port)
+        snprintf(k->address, sizeof k->address, "127.0.0.1:%d", k->port);
+}
+
+/* port 0 = any */
+static inline void kit_open(struct kit *k, size_t n_loops, int port, const struct ldr_data_limits *limits)
+{
+    char address[64];
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    kit_open_on(k, n_loops, address, limits);
 }
 
 static void kit_closed(void *owner)
