@@ -85,8 +85,8 @@ static void forget_deleted(struct ldr_store *s, const struct ldr_catalog *now, c
 }
 
 /* Steps 2 to 4. Takes next. */
-static int commit(struct ldr_store *s, struct ldr_slice command, int64_t at_us, struct ldr_catalog *take_next,
-                  struct ldr_err *err)
+static int commit(struct ldr_store *s, struct ldr_sender *from, struct ldr_slice command, int64_t at_us,
+                  struct ldr_catalog *take_next, struct ldr_err *err)
 {
     struct ldr_catalog *now = s->catalog; /* changed under s->change only */
     int rc = note_deleted(s, now, take_next);
@@ -94,8 +94,12 @@ static int commit(struct ldr_store *s, struct ldr_slice command, int64_t at_us, 
         ldr_fail(err, rc, "out of memory");
     else
         rc = ldr_catalog_to_shards(s, take_next, now, err);
-    if (!rc)
+    if (!rc && from) {
+        from->version = take_next->version;
+        rc = ldr_registry_file_append_sent(s->regfile, from, command, at_us, err);
+    } else if (!rc) {
         rc = ldr_registry_file_append(s->regfile, LDR_RECORD_COMMAND, command, at_us, true, err);
+    }
     if (rc) {
         forget_deleted(s, now, take_next);
         struct ldr_err back;
@@ -118,14 +122,12 @@ static void maybe_snapshot(struct ldr_store *s)
         ldr_logf(&s->log, LDR_LOG_WARN, "the log of definitions could not be shortened: %s", why.message);
 }
 
-int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *version, struct ldr_err *err)
+/* Under s->change. from: the process that sent it; NULL = this one. */
+static int run(struct ldr_store *s, struct ldr_sender *from, struct ldr_slice command, struct ldr_err *err)
 {
     struct ldr_registry *next = NULL;
     struct ldr_catalog *catalog;
     int64_t at_us;
-    if (s->remote)
-        return ldr_cluster_command(s->remote, command, version, err);
-    pthread_mutex_lock(&s->change);
     int rc = copy_registry(s->catalog->registry, &next, err);
     if (!rc)
         rc = ldr_store_stamp(s, &at_us, err);
@@ -137,14 +139,37 @@ int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *v
     } else {
         rc = ldr_catalog_create(next, &catalog, err);
         if (!rc)
-            rc = commit(s, command, at_us, catalog, err);
+            rc = commit(s, from, command, at_us, catalog, err);
         if (!rc) {
             finish_drops(s);
             maybe_snapshot(s);
         }
     }
+    return rc;
+}
+
+int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *version, struct ldr_err *err)
+{
+    if (s->remote)
+        return ldr_cluster_command(s->remote, command, version, err);
+    pthread_mutex_lock(&s->change);
+    int rc = run(s, NULL, command, err);
     if (version)
         *version = s->catalog->version;
+    pthread_mutex_unlock(&s->change);
+    return rc;
+}
+
+int ldr_store_command_from(struct ldr_store *s, uint64_t client, uint64_t seq, struct ldr_slice command,
+                           uint64_t *version, struct ldr_err *err)
+{
+    struct ldr_sender from = {.client = client, .seq = seq};
+    pthread_mutex_lock(&s->change);
+    int rc = 0;
+    if (!ldr_registry_file_ran(s->regfile, client, seq, version)) {
+        rc = run(s, &from, command, err);
+        *version = s->catalog->version;
+    }
     pthread_mutex_unlock(&s->change);
     return rc;
 }

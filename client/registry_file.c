@@ -21,36 +21,13 @@ struct ldr_registry_file {
     const struct ldr_log *log;
     uint64_t index; /* of the last record */
     uint64_t size;  /* of the log */
+    struct ldr_senders senders;
 };
 
-/* ---- Drops ---- */
-
-int ldr_drops_add(struct ldr_drops *d, uint32_t view)
+bool ldr_registry_file_ran(const struct ldr_registry_file *f, uint64_t client, uint64_t seq,
+                           uint64_t *version)
 {
-    if (d->n == d->cap) {
-        uint32_t cap = d->cap ? d->cap * 2 : 8;
-        uint32_t *more = ldr_resize(NULL, d->views, cap * sizeof *more);
-        if (!more)
-            return LDR_E_NOMEM;
-        d->views = more;
-        d->cap = cap;
-    }
-    d->views[d->n++] = view;
-    return 0;
-}
-
-void ldr_drops_remove(struct ldr_drops *d, uint32_t view)
-{
-    for (uint32_t i = 0; i < d->n; i++) {
-        if (d->views[i] == view)
-            d->views[i--] = d->views[--d->n];
-    }
-}
-
-void ldr_drops_close(struct ldr_drops *d)
-{
-    free(d->views);
-    *d = (struct ldr_drops){0};
+    return ldr_senders_find(&f->senders, client, seq, version);
 }
 
 /* ---- Replay ---- */
@@ -62,6 +39,7 @@ struct replay {
     uint64_t index;
     size_t end; /* of the good part of the log */
     bool torn;
+    struct ldr_senders senders;
 };
 
 static int corrupt(struct ldr_err *err, int code, const char *path, size_t at, const char *why)
@@ -112,10 +90,10 @@ static int view_ids(const struct ldr_registry *r, struct ldr_drops *out)
     return rc;
 }
 
-static int replay_command(struct replay *p, const struct ldr_record *r, struct ldr_drops *ids)
+static int replay_command(struct replay *p, struct ldr_slice command, int64_t at_us, struct ldr_drops *ids)
 {
     struct ldr_err why;
-    int rc = ldr_registry_step(p->registry, r->payload, r->at_us, NULL, &why);
+    int rc = ldr_registry_step(p->registry, command, at_us, NULL, &why);
     if (rc)
         return rc == LDR_E_NOMEM ? rc : LDR_E_CORRUPT;
     uint32_t now = ldr_registry_defs(p->registry)->nviews;
@@ -126,6 +104,21 @@ static int replay_command(struct replay *p, const struct ldr_record *r, struct l
     return rc || now == ids->n ? rc : view_ids(p->registry, ids);
 }
 
+static int replay_sent(struct replay *p, const struct ldr_record *r, struct ldr_drops *ids)
+{
+    struct ldr_sender from;
+    int rc = ldr_sender_read(r, &from);
+    if (!rc && r->kind == LDR_RECORD_SENT) {
+        struct ldr_slice command =
+            ldr_slice(r->payload.p + LDR_SENDER_BYTES, r->payload.n - LDR_SENDER_BYTES);
+        rc = replay_command(p, command, r->at_us, ids);
+        from.version = ldr_registry_version(p->registry);
+    }
+    if (!rc)
+        ldr_senders_note(&p->senders, &from);
+    return rc;
+}
+
 static int replay_record(struct replay *p, const struct ldr_record *r, struct ldr_drops *ids,
                          const char **why)
 {
@@ -134,10 +127,13 @@ static int replay_record(struct replay *p, const struct ldr_record *r, struct ld
         ldr_drops_remove(&p->drops, ldr_get_le32(r->payload.p));
         return 0;
     }
-    if (r->kind != LDR_RECORD_COMMAND)
+    bool sent = r->kind == LDR_RECORD_SENT || r->kind == LDR_RECORD_RAN;
+    if (r->kind != LDR_RECORD_COMMAND && !sent)
         return LDR_E_FORMAT;
     *why = "a command that cannot be repeated";
-    return replay_command(p, r, ids);
+    if (sent)
+        return replay_sent(p, r, ids);
+    return replay_command(p, r->payload, r->at_us, ids);
 }
 
 static int replay_log(struct replay *p, struct ldr_slice file, struct ldr_err *err)
@@ -206,11 +202,17 @@ static int replay(struct replay *p, struct ldr_err *err)
 
 /* ---- The open file ---- */
 
-static int begin_log(const char *path, uint64_t base, bool sync, struct ldr_err *err)
+/* senders (NULL: none): remembered in the records right behind the head. *size (may be NULL): of all. */
+static int begin_log(const char *path, uint64_t base, const struct ldr_senders *senders, uint64_t *size,
+                     bool sync, struct ldr_err *err)
 {
     struct ldr_buf b;
     ldr_buf_init(&b, NULL, 0);
     int rc = ldr_reglog_head_write(&b, base);
+    if (!rc && senders)
+        rc = ldr_senders_write(senders, base + 1, &b);
+    if (size)
+        *size = b.n;
     rc = rc ? ldr_fail(err, rc, "out of memory") : ldr_file_replace(path, ldr_buf_slice(&b), sync, err);
     ldr_buf_close(&b);
     return rc;
@@ -261,7 +263,7 @@ int ldr_registry_file_open(const char *dir, bool create, bool no_sync, const str
     p.log_path = f->log_path;
     p.snap_path = f->snap_path;
     if (create && access(f->log_path, F_OK) && access(f->snap_path, F_OK)) {
-        rc = begin_log(f->log_path, 0, !no_sync, err);
+        rc = begin_log(f->log_path, 0, NULL, NULL, !no_sync, err);
         if (rc)
             goto fail;
     }
@@ -277,6 +279,7 @@ int ldr_registry_file_open(const char *dir, bool create, bool no_sync, const str
         goto fail;
     f->index = p.index;
     f->size = p.end;
+    f->senders = p.senders;
     *out = f;
     *registry = p.registry;
     *drops = p.drops;
@@ -354,6 +357,20 @@ out:
     return rc;
 }
 
+int ldr_registry_file_append_sent(struct ldr_registry_file *f, const struct ldr_sender *from,
+                                  struct ldr_slice command, int64_t at_us, struct ldr_err *err)
+{
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    int rc = ldr_sender_command(&b, from, command);
+    rc = rc ? ldr_fail(err, rc, "a command of %zu bytes cannot be logged", command.n)
+            : ldr_registry_file_append(f, LDR_RECORD_SENT, ldr_buf_slice(&b), at_us, true, err);
+    if (!rc)
+        ldr_senders_note(&f->senders, from);
+    ldr_buf_close(&b);
+    return rc;
+}
+
 /* ---- Snapshots ---- */
 
 bool ldr_registry_file_wants_snapshot(const struct ldr_registry_file *f)
@@ -404,15 +421,17 @@ int ldr_registry_file_snapshot(struct ldr_registry_file *f, const struct ldr_reg
     if (!rc)
         rc = put_snapshot(f->snap_path, ldr_buf_slice(&b), !f->no_sync, err);
     /* From here on the old log is only a repetition: records up to the snapshot's index are passed over. */
+    uint64_t size = LDR_REGLOG_HEAD;
     if (!rc)
-        rc = begin_log(f->log_path, f->index, !f->no_sync, err);
+        rc = begin_log(f->log_path, f->index, &f->senders, &size, !f->no_sync, err);
     ldr_buf_close(&b);
     struct stat now, open_one;
     if (fstat(f->fd, &open_one) || stat(f->log_path, &now) || now.st_ino != open_one.st_ino) {
         /* The log has another file now, also when only the sync of its folder failed. */
         int again = open_log(f, rc ? NULL : err);
         f->broken = again != 0;
-        f->size = LDR_REGLOG_HEAD;
+        f->size = size;
+        f->index += f->senders.n;
         rc = rc ? rc : again;
     }
     return rc;
@@ -430,7 +449,7 @@ int ldr_registry_file_copy(const struct ldr_registry_file *f, const struct ldr_r
     if (!rc)
         rc = ldr_file_replace(snap, ldr_buf_slice(&b), !f->no_sync, err);
     if (!rc)
-        rc = begin_log(log, f->index, !f->no_sync, err);
+        rc = begin_log(log, f->index, NULL, NULL, !f->no_sync, err);
     free(snap);
     free(log);
     ldr_buf_close(&b);

@@ -8,6 +8,7 @@
  * is cut, with a warning. Everything else that is not as written is LDR_E_CORRUPT with file and offset. */
 #ifndef LDR_CLIENT_REGISTRY_FILE_H
 #define LDR_CLIENT_REGISTRY_FILE_H
+#include "client/registry_senders.h"
 #include "registry/registry.h"
 
 struct ldr_registry_file;
@@ -15,6 +16,8 @@ struct ldr_registry_file;
 enum ldr_registry_record {
     LDR_RECORD_COMMAND = 1, /* payload: the command; at_us: its time */
     LDR_RECORD_DROPPED = 2, /* payload: u32 id of a deleted view whose facts are gone from the shards */
+    LDR_RECORD_SENT = 3,    /* payload: u64 client | u64 seq | a command that another process sent */
+    LDR_RECORD_RAN = 4,     /* payload: u64 client | u64 seq | u64 version: of a SENT before the snapshot */
 };
 
 /* Deleted views whose facts may still be there: the deletion is durable first, the facts go afterwards, and a
@@ -38,6 +41,14 @@ void ldr_registry_file_close(struct ldr_registry_file *f); /* NULL is fine */
  * One thread at a time. */
 int ldr_registry_file_append(struct ldr_registry_file *f, enum ldr_registry_record kind,
                              struct ldr_slice payload, int64_t at_us, bool sync, struct ldr_err *err);
+/* The same for a command of another process: its number is durable with it, so that it runs once, whoever has
+ * the folder when it is sent again. version: after it. At least the latest command of each of the last
+ * LDR_SENDERS_MAX processes is remembered, over snapshots, too. */
+int ldr_registry_file_append_sent(struct ldr_registry_file *f, const struct ldr_sender *from,
+                                  struct ldr_slice command, int64_t at_us, struct ldr_err *err);
+/* Whether that command is there already; then *version. */
+bool ldr_registry_file_ran(const struct ldr_registry_file *f, uint64_t client, uint64_t seq,
+                           uint64_t *version);
 bool ldr_registry_file_wants_snapshot(const struct ldr_registry_file *f);
 /* Replaces the log by a snapshot of `registry`, which must be the outcome of everything appended. */
 int ldr_registry_file_snapshot(struct ldr_registry_file *f, const struct ldr_registry *registry,

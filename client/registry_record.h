@@ -2,7 +2,8 @@
  *
  *   log head  u64 magic | u64 base index | u32 version = 1 | u32 check of what is before it
  *   record    u32 magic | u32 kind | u64 index | i64 at_us | u32 payload bytes | u32 check of what is before
- * it | payload | u32 check of the payload, seeded with the head's check snapshot  u64 magic | u64 index | u64
+ * it | payload | u32 check of the payload, seeded with the head's check
+ *   snapshot  u64 magic | u64 index | u64
  * payload bytes | u32 version = 1 | u32 check of what is before it | payload | u32 check of the payload,
  * seeded with the head's check
  *

@@ -100,6 +100,10 @@ int ldr_catalog_view(const struct ldr_catalog *c, const char *name, const struct
 /* Runs one registry command durably: logged, synced, applied to the shards, published. All or nothing. In
  * doubt only when the disk failed half-way. version (may be NULL): after it. */
 int ldr_store_command(struct ldr_store *s, struct ldr_slice command, uint64_t *version, struct ldr_err *err);
+/* The same for a command of another process, which numbers its commands: each runs once, however often it
+ * comes, after a crash, too. *version: as it was after it. The store is in this process. */
+int ldr_store_command_from(struct ldr_store *s, uint64_t client, uint64_t seq, struct ldr_slice command,
+                           uint64_t *version, struct ldr_err *err);
 
 /* ---- Facts in ---- */
 

@@ -334,6 +334,93 @@ static void check_sees_what_changed_on_disk(void **state)
     reg_end(&r);
 }
 
+static struct ldr_buf delete_command(const char *name)
+{
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_command_delete(LDR_KIND_VIEW, name, LDR_VERSION_ANY, &b), 0);
+    return b;
+}
+
+static void put_sent(struct reg *r, uint64_t client, uint64_t seq, const char *yaml_view, int64_t at_us)
+{
+    char yaml[200];
+    struct ldr_arena a;
+    struct ldr_defs *defs;
+    struct ldr_problems problems;
+    struct ldr_buf b;
+    snprintf(yaml, sizeof yaml,
+             "feature_views:\n  - {name: %s, entity: e, features: [{name: y, type: string}]}\n", yaml_view);
+    struct ldr_def_file file = {"x.yaml", ldr_slice_str(yaml)};
+    ldr_arena_init(&a, NULL, 0);
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_defs_load(&a, &file, 1, r->registry, &defs, &problems), 0);
+    assert_int_equal(ldr_command_apply(defs, LDR_VERSION_ANY, &b), 0);
+    assert_int_equal(ldr_registry_step(r->registry, ldr_buf_slice(&b), at_us, NULL, &r->err), 0);
+    struct ldr_sender from = {client, seq, ldr_registry_version(r->registry)};
+    assert_int_equal(ldr_registry_file_append_sent(r->file, &from, ldr_buf_slice(&b), at_us, &r->err), 0);
+    ldr_buf_close(&b);
+    ldr_arena_close(&a);
+}
+
+static void ran_is(struct reg *r, uint64_t client, uint64_t seq, uint64_t want)
+{
+    uint64_t version = 0;
+    assert_int_equal(ldr_registry_file_ran(r->file, client, seq, &version), want != 0);
+    assert_int_equal(version, want);
+}
+
+static void commands_of_others_are_remembered(void **state)
+{
+    (void)state;
+    struct reg r;
+    reg_init(&r);
+    apply(&r, one, 1000); /* version 1 */
+    put_sent(&r, 77, 5, "b", 2000);
+    put_sent(&r, 78, 1, "c", 3000);
+    put_sent(&r, 77, 6, "d", 4000);
+    for (int i = 0; i < 4; i++) {
+        ran_is(&r, 77, 5, 0); /* the latest of each */
+        ran_is(&r, 77, 6, 4);
+        ran_is(&r, 78, 1, 3);
+        ran_is(&r, 78, 2, 0);
+        if (i == 1) /* over a snapshot and a new log, too */
+            assert_int_equal(ldr_registry_file_snapshot(r.file, r.registry, &r.err), 0);
+        assert_int_equal(ldr_registry_file_check(r.file, r.registry, &r.err), 0);
+        uint64_t hash = ldr_registry_hash(r.registry);
+        if (i == 2)
+            continue; /* and go on with the file as it is open */
+        reg_close(&r);
+        if (reg_open(&r, false))
+            fail_msg("%s", r.err.message);
+        assert_true(ldr_registry_hash(r.registry) == hash);
+    }
+    struct ldr_buf b = delete_command("d"); /* what follows them is as before */
+    put(&r, &b, 5000);
+    ldr_buf_close(&b);
+    assert_int_equal(ldr_registry_file_check(r.file, r.registry, &r.err), 0);
+    reg_end(&r);
+}
+
+static void the_latest_senders_are_kept(void **state)
+{
+    (void)state;
+    struct reg r;
+    char name[16];
+    reg_init(&r);
+    apply(&r, one, 1000);
+    for (uint64_t i = 0; i < LDR_SENDERS_MAX + 3; i++) {
+        snprintf(name, sizeof name, "v%u", (unsigned)i);
+        put_sent(&r, 100 + i, 1, name, 2000);
+    }
+    reg_close(&r);
+    assert_int_equal(reg_open(&r, false), 0);
+    ran_is(&r, 102, 1, 0);
+    ran_is(&r, 103, 1, 5);
+    ran_is(&r, 100 + LDR_SENDERS_MAX + 2, 1, LDR_SENDERS_MAX + 4);
+    reg_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +433,8 @@ int main(void)
         cmocka_unit_test(deleted_views_are_dropped_until_noted),
         cmocka_unit_test(copies_open_as_registries),
         cmocka_unit_test(check_sees_what_changed_on_disk),
+        cmocka_unit_test(commands_of_others_are_remembered),
+        cmocka_unit_test(the_latest_senders_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
