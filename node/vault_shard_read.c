@@ -211,48 +211,9 @@ void vault_range(void *ctx, struct ldr_vault_range *op)
     vault_on(vault_task(ctx, &op->op, range_run), op->shard);
 }
 
-/* A scan's page ends between two event times of an entity. `resume`: u8 version, event BE64, key. */
-#define RESUME_VERSION 1
-
-struct scan {
-    struct vtask *t;
-    struct ldr_page *page;
-    size_t max;
-    struct ldr_slice skip; /* entities of its hash up to this key were told; p NULL = none */
-    uint64_t skip_hash;
-};
-static int take_scanned(void *ctx, const struct ldr_fact *f)
-{
-    struct scan *x = ctx;
-    struct ldr_page *p = x->page;
-    if (x->skip.p && f->hash == x->skip_hash && ldr_slice_cmp(f->key, x->skip) <= 0)
-        return 0;
-    if (p->nfacts > 0 && p->bytes >= x->max) {
-        const struct ldr_fact *last = &p->facts[p->nfacts - 1];
-        if (last->event_us != f->event_us || !ldr_slice_eq(last->key, f->key)) {
-            ldr_buf_u8(&x->t->buf, RESUME_VERSION);
-            ldr_buf_u64(&x->t->buf, (uint64_t)last->event_us);
-            ldr_buf_put(&x->t->buf, last->key.p, last->key.n);
-            return x->t->buf.err ? x->t->buf.err : 1;
-        }
-    }
-    if (p->bytes > LDR_PAGE_MAX) /* one moment of one entity */
-        return LDR_E_TOO_BIG;
-    return ldr_page_add(p, f);
-}
-
-static int scan_part(struct scan *x, const struct ldr_scan_opts *o)
-{
-    return o->from_us > o->to_us || o->hash_lo > o->hash_hi
-               ? 0
-               : ldr_shard_scan(shard_of(x->t), NULL, o, take_scanned, x, &x->t->op->err);
-}
-
 static void scan_run(struct vtask *t)
 {
     struct ldr_vault_scan *op = (void *)t->op;
-    struct scan x = {
-        .t = t, .page = &t->page, .max = op->max_bytes < PAGE_BYTES ? op->max_bytes : PAGE_BYTES};
     struct ldr_scan_opts o = {.view = op->view,
                               .key = op->key,
                               .from_us = op->from_us,
@@ -260,41 +221,10 @@ static void scan_run(struct vtask *t)
                               .ascending = op->ascending,
                               .hash_lo = op->hash_lo,
                               .hash_hi = op->hash_hi};
-    int rc = 0;
-    bool rest = true;
-    if (op->resume.n > 0) {
-        if (op->resume.n < 9 || op->resume.p[0] != RESUME_VERSION || op->resume.n > 9 + LDR_KEY_MAX) {
-            t->code = ldr_fail(&op->op.err, LDR_E_INVALID, "scanning: not a place where a page ended");
-            return;
-        }
-        int64_t event = (int64_t)ldr_get_le64(op->resume.p + 1);
-        struct ldr_slice key = ldr_slice(op->resume.p + 9, op->resume.n - 9);
-        struct ldr_scan_opts entity = o;
-        entity.key = &key;
-        if (op->ascending) {
-            if (event < INT64_MAX && event + 1 > entity.from_us)
-                entity.from_us = event + 1;
-            rest = event < INT64_MAX;
-        } else {
-            if (event > INT64_MIN && event - 1 < entity.to_us)
-                entity.to_us = event - 1;
-            rest = event > INT64_MIN;
-        }
-        if (rest)
-            rc = scan_part(&x, &entity);
-        rest = rc == 0 && !op->key;
-        x.skip = key;
-        x.skip_hash = ldr_key_hash(key);
-        if (x.skip_hash > o.hash_lo)
-            o.hash_lo = x.skip_hash;
-    }
-    if (rest && rc == 0)
-        rc = scan_part(&x, &o);
-    if (rc < 0) {
-        t->code = op->op.err.code ? rc : ldr_fail(&op->op.err, rc, "scanning: %s", ldr_code_text(rc));
+    t->code = ldr_shard_scan_page(shard_of(t), &o, op->resume, op->max_bytes, &t->page, &t->buf, &op->done,
+                                  &op->op.err);
+    if (t->code)
         return;
-    }
-    op->done = rc == 0;
     op->next = ldr_buf_slice(&t->buf);
     op->facts = facts_of(t);
     op->nfacts = (uint32_t)t->page.nfacts;

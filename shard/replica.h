@@ -47,6 +47,16 @@ int ldr_shard_log_page(struct ldr_shard *s, uint64_t after_seq, size_t max_bytes
 int ldr_shard_range_page(struct ldr_shard *s, uint64_t lo, uint64_t hi, struct ldr_slice resume,
                          size_t max_bytes, struct ldr_page *page, struct ldr_buf *next, bool *done,
                          struct ldr_err *err);
+/* A page of ldr_shard_scan: appends until max_bytes are reached. resume: empty at the start, then what `next`
+ * got (opaque bytes, safe to take from anybody: LDR_E_INVALID). What is written meanwhile may be told or
+ * not. */
+int ldr_shard_scan_page(struct ldr_shard *s, const struct ldr_scan_opts *o, struct ldr_slice resume,
+                        size_t max_bytes, struct ldr_page *page, struct ldr_buf *next, bool *done,
+                        struct ldr_err *err);
+/* For scans over several shards: the place behind a page that ends with one of them; the entity of a place,
+ * borrowed from it (LDR_E_INVALID). */
+int ldr_scan_resume(const struct ldr_page *page, struct ldr_buf *next);
+int ldr_scan_resume_key(struct ldr_slice resume, struct ldr_slice *key);
 /* Hashes of the facts and tombstones in each of `buckets` equal parts of lo..hi. Two shards with the same
  * content get the same hashes, whatever the order, batching and schema versions of their writes; what
  * retention may remove at now_us (0 = this shard's clock) does not count, whether it has been removed or not:

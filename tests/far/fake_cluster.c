@@ -70,64 +70,24 @@ static int put_map(struct fake *f, struct ldr_buf *out)
     return ldr_map_encode(&m, out);
 }
 
-/* ---- Coordinators ---- */
-
-static int ask_state(struct fake *f, struct ldr_slice payload, struct ldr_arena *a, struct ldr_buf *answer)
+int fake_map(void *ctx, uint64_t have, uint64_t *version, struct ldr_buf *out)
 {
-    struct ldr_state_req q;
-    struct ldr_buf map, defs;
-    int rc = ldr_state_req_decode(payload, a, &q);
-    ldr_buf_init(&map, NULL, 0);
-    ldr_buf_init(&defs, NULL, LDR_SNAPSHOT_MAX);
-    struct ldr_catalog *c = ldr_store_catalog(f->base);
+    struct fake *f = ctx;
     pthread_mutex_lock(&f->lock);
-    struct ldr_state_rep rep = {.map_version = f->version, .defs_version = c->version};
-    if (!rc && q.have_map < f->version)
-        rc = put_map(f, &map);
+    *version = f->version;
+    int rc = have < f->version ? put_map(f, out) : 0;
     pthread_mutex_unlock(&f->lock);
-    if (!rc && (q.have_defs < c->version || q.have_defs == 0))
-        rc = ldr_registry_snapshot(c->registry, &defs);
-    rep.map = ldr_buf_slice(&map);
-    rep.defs = ldr_buf_slice(&defs);
-    if (!rc)
-        rc = ldr_state_rep_encode(&rep, answer);
-    ldr_catalog_release(c);
-    ldr_buf_close(&map);
-    ldr_buf_close(&defs);
     return rc;
 }
 
-static int ask_command(struct fake *f, struct ldr_slice payload, struct ldr_arena *a, struct ldr_buf *answer,
-                       struct ldr_err *err)
-{
-    struct ldr_command_req q;
-    struct ldr_map_command c;
-    uint64_t version = 0;
-    int rc = ldr_command_req_decode(payload, a, &q);
-    if (!rc)
-        rc = ldr_map_command_decode(q.command, &c, err);
-    if (!rc)
-        rc = c.kind == LDR_CMD_REGISTRY ? ldr_store_command(f->base, c.registry, &version, err)
-                                        : LDR_E_UNSUPPORTED;
-    struct ldr_command_rep rep = {.map_version = f->version, .defs_version = version, .result = version};
-    return rc ? rc : ldr_command_rep_encode(&rep, answer);
-}
+/* ---- Coordinators ---- */
 
 static int ask(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, uint32_t timeout_ms,
                struct ldr_buf *answer, struct ldr_err *err)
 {
-    struct fake *f = ctx;
-    struct ldr_arena a;
+    struct ldr_err why;
     (void)timeout_ms;
-    ldr_err_clear(err);
-    ldr_arena_init(&a, NULL, 0);
-    int rc = type == LDR_MSG_STATE     ? ask_state(f, payload, &a, answer)
-             : type == LDR_MSG_COMMAND ? ask_command(f, payload, &a, answer, err)
-                                       : LDR_E_UNSUPPORTED;
-    if (rc && err && !err->code)
-        ldr_fail(err, rc, "the fake coordinator: %s", ldr_code_text(rc));
-    ldr_arena_close(&a);
-    return rc;
+    return fake_serve(ctx, type, payload, answer, err ? err : &why);
 }
 
 /* ---- Nodes ---- */

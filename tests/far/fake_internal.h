@@ -15,6 +15,7 @@ struct fake {
     uint32_t nshards, last_shard;
     struct ldr_map_shard shards[FAKE_SHARDS];
 };
+int fake_map(void *ctx, uint64_t have, uint64_t *version, struct ldr_buf *out);
 int fake_epoch(struct fake *f, uint32_t shard, uint64_t epoch);
 int fake_serve(struct fake *f, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_buf *answer,
                struct ldr_err *err);
