@@ -53,6 +53,7 @@ void ldr_daemon_http(void *ctx, const char *path, struct ldr_http_answer *a)
         a->status = leader ? 200 : 503;
         ldr_buf_puts(&a->body, leader ? "ready\n" : "nobody is known to lead\n");
     } else if (strcmp(path, "/metrics") == 0) {
+        a->status = 200;
         a->type = "text/plain; version=0.0.4";
         metrics(d, &a->body);
     } else {

@@ -32,12 +32,16 @@ join() { # STORE OUT
 same() { join "$far" "$work/b.csv" && cmp -s "$work/a.csv" "$work/b.csv"; }
 online="get-online-features -s delay_model_v1 --full-feature-names -e origin=JFK -e dest=LAX -e carrier=B6 -e tailnum=N708JB"
 
-for i in 1 2 3; do coordinator $i; done
-for i in 1 2 3 4; do node $i; done
+coordinator 1 --http "127.0.0.1:$((port + 30))"
+node 1 --http "127.0.0.1:$((port + 31))"
+for i in 2 3; do coordinator $i; done
+for i in 2 3 4; do node $i; done
 tell 30 l --store "$far" --shards 8 cluster init --replicas 3 --write-quorum 2 --nodes 4 >/dev/null 2>&1
 say $? "cluster init"
 tell 30 placed 8 3
 say $? "8 shards are placed"
+l health "127.0.0.1:$((port + 30))/metrics" >/dev/null && l health "127.0.0.1:$((port + 31))/metrics" >/dev/null
+say $? "coordinator and node give metrics"
 
 near=local:$work/near
 "$bin/larder" init "$work/flights" >/dev/null 2>&1 && cd "$work/flights" || { say 1 "init"; exit 1; }
