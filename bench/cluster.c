@@ -4,11 +4,10 @@
  * WHAT: get or put. Prints "scale METRIC NAME VALUE UNIT" lines for bench/report.py. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/hist.h"
 #include "bench/larder_rows.h"
+#include "bench/proc.h"
 
 enum { LOAD = 20000, BATCH_MAX = 1000, THREADS_MAX = 256 };
 
@@ -104,29 +103,6 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Seconds of processor time of another process so far. */
-static double cpu_of(const char *pid)
-{
-    char path[64], line[1024];
-    snprintf(path, sizeof path, "/proc/%s/stat", pid);
-    FILE *f = fopen(path, "r");
-    if (!f || !fgets(line, sizeof line, f))
-        bench_die(path, "no such process");
-    fclose(f);
-    unsigned long user = 0, kernel = 0;
-    const char *after = strrchr(line, ')');
-    if (!after ||
-        sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2)
-        bench_die(path, "not as expected");
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-static double cpu_here(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 static double cpu_servers(char **pids, int n)
 {
     double sum = 0;

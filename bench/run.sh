@@ -1,14 +1,14 @@
 #!/bin/sh
-# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|all] [--check]
+# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|all] [--check]
 set -eu
 cd "$(dirname "$0")/.."
 part=all
 check=
 for a in "$@"; do
     case "$a" in
-    online | offline | ingest | write | scale | all) part=$a ;;
+    online | offline | ingest | write | scale | tcp | all) part=$a ;;
     --check) check=1 ;;
-    *) echo "usage: ./run bench [online|offline|ingest|write|scale|all] [--check]" >&2; exit 2 ;;
+    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|all] [--check]" >&2; exit 2 ;;
     esac
 done
 say() { printf '%s\n' "$*" >&2; }
@@ -54,6 +54,12 @@ if [ "$part" = online ] || [ "$part" = all ]; then
     "$bin/bench_online" "$tmp/online" "$entities" "$rounds" >>"$results"
     rm -rf "$tmp/online"
 fi
+if [ "$part" = tcp ] || [ "$part" = all ]; then
+    say "One node over TCP beside its peers: $entities entities x 25 features, $rounds rounds"
+    sh bench/tcp.sh "$bin" "$tmp" "$entities" "$rounds" >>"$results"
+    mkdir -p "$work/plots"
+    python3 bench/plot.py "$results" "$work/plots"
+fi
 if [ "$part" = scale ] || [ "$part" = all ]; then
     say "Clusters of 1 to 4 nodes, $rounds rounds"
     sh bench/scale.sh "$bin" "$tmp" "$rounds" >>"$results"
@@ -95,7 +101,7 @@ rm -rf "$tmp"
 {
     sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort | uniq -c | sed 's/^ *//; s/ / x /'
     sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release
-    dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 2>/dev/null | grep ' .' || true
+    dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 libuv1 redis-server memcached 2>/dev/null | grep ' .' || true
     [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import duckdb; print("duckdb " + duckdb.__version__)'
 } | paste -s -d ';' | sed 's/;/; /g'
 echo
