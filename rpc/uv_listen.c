@@ -42,7 +42,7 @@ static int local_bind(const char *path, int *out, struct ldr_err *err)
 
 static int listen_local(union stream *s, const char *path, uv_connection_cb accepting, struct ldr_err *err)
 {
-    int fd, rc = local_bind(path, &fd, err);
+    int fd = -1, rc = local_bind(path, &fd, err);
     if (rc)
         return rc;
     int e = uv_pipe_open(&s->pipe, fd);
