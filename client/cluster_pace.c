@@ -41,9 +41,10 @@ bool ldr_pace_avoided(struct ldr_pace *p, uint32_t node, uint64_t now_us)
 bool ldr_pace_second(struct ldr_pace *p, uint32_t node, uint32_t other, uint64_t sent_us, uint64_t now_us)
 {
     bool silent = atomic_load(&p->health[node % LDR_HEALTH_MAX].heard_us) < sent_us;
+    bool answers = atomic_load(&p->health[other % LDR_HEALTH_MAX].heard_us) >= sent_us;
     if (silent)
         ldr_pace_failed(p, node, now_us);
-    if (silent && !ldr_pace_avoided(p, other, now_us))
+    if (silent && (answers || !ldr_pace_avoided(p, other, now_us)))
         return true;
     if (atomic_fetch_sub(&p->credit, 10) >= 10)
         return true;

@@ -7,6 +7,8 @@
 #define BACK_OFF_MIN_US UINT64_C(20000)
 #define BACK_OFF_MAX_US UINT64_C(1000000)
 #define CONNECT_MS      3000
+#define PATIENCE_US     UINT64_C(250000) /* calls wait so long for a connection; connecting goes on */
+#define PATIENCE_2_US   UINT64_C(20000)  /* after an attempt that failed: likely, the next one will, too */
 #define WAITING_BYTES   ((size_t)64 << 20)
 #define TIMEOUTS_MAX    4 /* without a byte received: the other side is taken for gone */
 
@@ -136,7 +138,7 @@ void link_call(struct link *l, enum ldr_msg_type type, struct ldr_slice payload,
     struct ldr_data_peers *p = l->peers;
     uint64_t now = p->seam->mono_us(p->seam->ctx);
     l->used_ms = wire_now_ms(&p->wire);
-    if (l->state == LINK_IDLE && now < l->not_before_us) {
+    if (l->tired || (l->state == LINK_IDLE && now < l->not_before_us)) {
         peers_end(p, c, LDR_E_UNAVAILABLE, true);
         return;
     }
@@ -182,6 +184,29 @@ void link_call(struct link *l, enum ldr_msg_type type, struct ldr_slice payload,
         connect_soon(l);
 }
 
+/* A host that is gone answers no connection for seconds: calls are better off with another one. */
+static void patience_over(struct ldr_timer *t)
+{
+    struct link *l = t->owner;
+    l->tired = true;
+    while (l->waiting.first)
+        record_end(l->waiting.first, LDR_E_UNAVAILABLE);
+}
+
+static void patience_begins(struct link *l)
+{
+    l->patience.fire = patience_over;
+    l->patience.owner = l;
+    l->peers->seam->timer_start(l->peers->seam->ctx, &l->patience,
+                                l->back_off_us ? PATIENCE_2_US : PATIENCE_US);
+}
+
+static void patience_ends(struct link *l)
+{
+    l->peers->seam->timer_stop(l->peers->seam->ctx, &l->patience);
+    l->tired = false;
+}
+
 /* ---- Answers. ---- */
 static void greeted(struct link *l, const struct ldr_frame *f)
 {
@@ -198,6 +223,7 @@ static void greeted(struct link *l, const struct ldr_frame *f)
         link_break(l, LDR_E_UNAVAILABLE);
         return;
     }
+    patience_ends(l);
     l->state = LINK_READY;
     l->back_off_us = 0;
     l->tie->conn.frame_max = l->peers->wire.limits.frame_bytes;
@@ -252,6 +278,7 @@ static void link_break(struct link *l, int code)
     bool failed = l->state == LINK_CONNECTING || l->state == LINK_GREETING || l->state == LINK_RESOLVING;
     if (l->state == LINK_IDLE)
         return;
+    patience_ends(l);
     l->state = LINK_IDLE;
     l->timeouts = 0;
     while (l->sent.first)
@@ -370,6 +397,7 @@ static void connect_soon(struct link *l)
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     l->state = LINK_RESOLVING;
+    patience_begins(l);
     const char *path = local_path(l->address);
     if (path) {
         connect_local(l, path);

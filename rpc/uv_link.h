@@ -31,7 +31,9 @@ struct link {
     struct record *spare;  /* chained by next; they keep their slots */
     uint32_t n_slots, cap_slots, running;
     uint64_t not_before_us, back_off_us, used_ms;
-    uint32_t timeouts; /* since anything was received */
+    struct ldr_timer patience; /* while it connects: how long calls wait for that, */
+    bool tired;                /* and whether it is over */
+    uint32_t timeouts;         /* since anything was received */
     size_t waiting_bytes;
     char address[];
 };

@@ -171,6 +171,60 @@ static void a_server_that_comes_back(void **state)
     assert_int_equal(kit_stats(&kit).accepted, 1);
 }
 
+/* A host that is gone answers not even a connection. Its place is taken by a listener whose queue is full: it
+ * drops what comes. */
+static void a_host_that_is_gone(void **state)
+{
+    enum { QUEUE = 8 };
+    struct fake f = {.greets = true, .reads = LDR_FRAME_HEAD + 8};
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t n = sizeof a;
+    struct ldr_err err = {0};
+    int queued[QUEUE];
+    pthread_t t;
+    (void)state;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    f.listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(f.listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(f.listener, 0), 0);
+    assert_int_equal(getsockname(f.listener, (struct sockaddr *)&a, &n), 0);
+    snprintf(f.address, sizeof f.address, "127.0.0.1:%d", ntohs(a.sin_port));
+    for (int i = 0; i < QUEUE; i++) {
+        queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(queued[i], (struct sockaddr *)&a, sizeof a);
+    }
+    uint64_t from = kit_ms();
+    assert_int_equal(call(f.address, 20000, &err), LDR_E_UNAVAILABLE);
+    assert_true(kit_ms() - from < 1500); /* not as long as connecting is tried */
+    assert_false(err.in_doubt);
+    from = kit_ms();
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(call(f.address, 20000, &err), LDR_E_UNAVAILABLE);
+    assert_true(kit_ms() - from < 1500); /* those that come meanwhile wait for nothing */
+    /* it is back: connecting went on, and a call gets through */
+    for (int i = 0; i < QUEUE; i++)
+        close(queued[i]);
+    assert_int_equal(listen(f.listener, QUEUE * 2), 0);
+    struct pollfd p = {f.listener, POLLIN, 0};
+    while (poll(&p, 1, 100) > 0) {
+        int fd = accept(f.listener, NULL, NULL);
+        uint8_t byte;
+        bool ours = recv(fd, &byte, 1, MSG_PEEK) == 1; /* the queued ones were closed without a word */
+        assert_false(ours);
+        close(fd);
+    }
+    assert_int_equal(pthread_create(&t, NULL, fake_main, &f), 0);
+    from = kit_ms();
+    while (!err.in_doubt && kit_ms() - from < 20000) {
+        assert_int_equal(call(f.address, 20000, &err), LDR_E_UNAVAILABLE);
+        if (!err.in_doubt)
+            poll(NULL, 0, 20);
+    }
+    assert_true(err.in_doubt); /* the fake has read it, and closed */
+    pthread_join(t, NULL);
+    close(f.listener);
+}
+
 static void garbage_closes_only_its_own_connection(void **state)
 {
     uint8_t bytes[256];
@@ -402,6 +456,7 @@ int main(void)
         T(a_server_that_never_answers, setup),
         T(a_connection_that_breaks, setup),
         T(a_server_that_comes_back, setup),
+        T(a_host_that_is_gone, setup),
         T(garbage_closes_only_its_own_connection, setup),
         T(a_frame_over_the_maximum, setup_small),
         T(a_half_frame_gets_memory_only_for_what_came, setup_small),
