@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/hist.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"

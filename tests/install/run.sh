@@ -55,13 +55,13 @@ man_pages() {
     for page in "$prefix"/share/man/man*/*; do
         man --warnings -E UTF-8 -l -Tutf8 "$page" 2>&1 >/dev/null | grep . && return 1
     done
-    for page in man1/larder.1 man3/liblarder.3 man5/larder-definitions.5 man8/larder-node.8 man8/larder-coordinator.8; do
+    for page in man1/larder.1 man3/liblarder.3 man5/larder-definitions.5 man8/larder-node.8 man8/larder-coordinator.8 man8/larder-gateway.8; do
         [ -f "$prefix/share/man/$page" ] || { echo "no $page"; return 1; }
     done
 }
 # section 8 documents exactly the options there are
 daemons() {
-    for program in larder-node larder-coordinator; do
+    for program in larder-node larder-coordinator larder-gateway; do
         "$prefix/bin/$program" --help | grep -o '^ *--[a-z-]*' | tr -d ' ' | sort >"$dir/has"
         sed -n '/^\.SH OPTIONS/,/^\.SH HTTP/s/^\.BI* \(\\-\\-[^ ]*\).*/\1/p' "$prefix/share/man/man8/$program.8" |
             tr -d '\\' | grep -v '^--config$' | { cat; echo --config; } | sort >"$dir/told"

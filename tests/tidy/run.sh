@@ -14,7 +14,7 @@ check() { # NAME COMMAND...
         printf '%s\nnot ok %s\n' "$out" "$name"
     fi
 }
-folders="base feature ring env registry shard rpc node coordinator client ops"
+folders="base feature ring env registry shard rpc node coordinator client ops gateway"
 stamps=$build/tidy-stamps
 sources() {
     # shellcheck disable=SC2086
