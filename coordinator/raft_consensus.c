@@ -60,6 +60,7 @@ static void watch(struct ldr_timer *t)
     enum raft_state state = raft_state(&c->raft);
     if (c->closing)
         return;
+    ldr_raft_guard_look(c, WATCH_US);
     if (state == RAFT_UNAVAILABLE && !c->broken) {
         c->broken = true;
         ldr_logf(&c->log, LDR_LOG_ERROR, "the log cannot be written any more: %s", raft_errmsg(&c->raft));

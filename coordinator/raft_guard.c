@@ -1,6 +1,9 @@
 /* What stands between libraft (0.22) and its disk, for what it does not survive by itself:
  * - a write that fails: libraft forgets the error and goes on with the term, the vote or the entries that it
  *   has in memory; after a restart it would know nothing of them, and could vote twice. So the member stops;
+ * - a write of the log that fails: libraft says so to nobody and tries again after a while, from memory that
+ * it takes for something else. It must never come to that: one that has not ended after a time means the
+ * same;
  * - a snapshot that is read for a member that is behind, and is newer than the one that was to be read:
  * libraft sends it under the term of the older one;
  * - the same when it cannot be read: libraft frees what was never set. */
@@ -55,6 +58,8 @@ static void appended(struct raft_io_append *req, int status)
 {
     struct write w = *(struct write *)req->data;
     raft_free(req->data);
+    w.c->writing--;
+    w.c->stuck = 0;
     (void)must(w.c, status, "the log");
     w.appended(w.for_append, status);
 }
@@ -66,10 +71,24 @@ static int must_append(struct raft_io *io, struct raft_io_append *req, const str
     if (!w)
         return must(c, RAFT_NOMEM, "the log");
     *w = (struct write){.c = c, .append.data = w, .for_append = req, .appended = cb};
+    c->stuck = c->writing++ ? c->stuck : 0;
     int status = must(c, c->inner.append(io, &w->append, entries, n, appended), "the log");
-    if (status)
+    if (status) {
+        c->writing--;
         raft_free(w);
+    }
     return status;
+}
+
+/* Counted, not timed: while the process stands still no write can end. */
+void ldr_raft_guard_look(struct ldr_consensus *c, unsigned every_us)
+{
+    if (!c->writing || ++c->stuck < LDR_RAFT_WRITE_US / every_us || LDR_BUG(raft_write_error_ignored))
+        return;
+    ldr_logf(&c->log, LDR_LOG_ERROR,
+             "a write of the log has not ended for %u s: the disk fails, is full or hangs",
+             LDR_RAFT_WRITE_US / 1000000);
+    ldr_raft_stop(c, "its log cannot be written");
 }
 
 static void stored(struct raft_io_snapshot_put *req, int status)

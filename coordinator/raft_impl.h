@@ -10,6 +10,11 @@
 #include "coordinator/consensus.h"
 #include "env/env.h"
 
+/* How long a write of the log may take. What failed libraft begins anew after LDR_RAFT_RETRY_MS, by then the
+ * process is gone. */
+#define LDR_RAFT_WRITE_US 15000000u
+#define LDR_RAFT_RETRY_MS 60000u
+
 struct ldr_request; /* raft_request.c */
 struct ldr_consensus {
     struct ldr_consensus_opts opts;
@@ -26,6 +31,7 @@ struct ldr_consensus {
     bool stale;              /* a message of an earlier term is being answered */
     raft_index loaded_index; /* of the snapshot that was read last for another member, */
     raft_term loaded_term;   /* and the term of that index */
+    unsigned writing, stuck; /* writes of the log under way; looks since one of them has ended */
     bool raft_open, started, closing, leading, broken;
     struct ldr_timer watch; /* leadership and failures */
     struct raft_barrier lead_barrier;
@@ -50,6 +56,8 @@ void ldr_raft_keep_result(struct ldr_consensus *c, uint64_t index, const struct 
 void ldr_raft_fsm_init(struct ldr_consensus *c);
 /* Both stand between libraft and its I/O: disk, messages. The guard first. */
 void ldr_raft_guard(struct ldr_consensus *c);
+/* To be called every so often: ends the process when the log cannot be written. */
+void ldr_raft_guard_look(struct ldr_consensus *c, unsigned every_us);
 void ldr_raft_filter(struct ldr_consensus *c);
 struct ldr_consensus *ldr_raft_of(struct raft_io *io);
 int ldr_raft_code(int status); /* of libraft as ours */

@@ -50,6 +50,7 @@ static int begin(struct files *f, const struct ldr_consensus_opts *o, struct ldr
         return ldr_fail(err, ldr_raft_code(status), "cannot use %s: %s", o->dir, f->io.errmsg);
     f->io_open = true;
     raft_uv_set_auto_recovery(&f->io, false);
+    raft_uv_set_disk_retry(&f->io, LDR_RAFT_RETRY_MS);
     return 0;
 }
 

@@ -214,6 +214,15 @@ static size_t next_of(struct ldr_control *c, size_t at, const struct attempt *t)
     return next;
 }
 
+/* Whether this attempt may have been carried out, or still will be. */
+static bool in_doubt(const struct attempt *t)
+{
+    struct ldr_msg_error m;
+    if (!t->answer)
+        return t->sent;
+    return t->code != 0 && ldr_msg_error_decode(t->payload, NULL, &m) == 0 && m.in_doubt;
+}
+
 /* Whether the answer, or its lack, sends us to another coordinator. */
 static bool goes_on(const struct attempt *t, enum ldr_msg_type type)
 {
@@ -223,7 +232,7 @@ static bool goes_on(const struct attempt *t, enum ldr_msg_type type)
 }
 
 static int fail_silent(struct ldr_control *c, const struct attempt *t, const char *address,
-                       enum ldr_msg_type type, bool sent_ever, struct ldr_err *err)
+                       enum ldr_msg_type type, bool sent_ever, bool doubt, struct ldr_err *err)
 {
     /* Reached, and then silent until the end, is a timeout; not reached is not. */
     int code = t->code == LDR_E_TIMEOUT || t->code == LDR_E_UNAVAILABLE
@@ -235,7 +244,7 @@ static int fail_silent(struct ldr_control *c, const struct attempt *t, const cha
     ldr_fail(err, code, "%s: no answer from %s (%zu coordinator%s known): %s", ldr_msg_name(type), address, n,
              n == 1 ? "" : "s", ldr_code_text(t->code));
     if (err)
-        err->in_doubt = sent_ever;
+        err->in_doubt = doubt;
     return code;
 }
 
@@ -309,7 +318,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
 {
     nng_time until = nng_clock() + timeout_ms;
     struct attempt t;
-    bool sent_ever = false;
+    bool sent_ever = false, doubt = false; /* of all attempts */
     if (payload.n > LDR_PAYLOAD_MAX)
         return ldr_fail(err, LDR_E_TOO_BIG, "%s: %zu bytes are too many", ldr_msg_name(type), payload.n);
     nng_mtx_lock(c->mutex);
@@ -324,6 +333,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
         attempt(&t, c->coordinators[at].socket, &f, n > 1 ? (tries > n ? AGAIN_MS : REACH_MS) : left,
                 answer_ms);
         sent_ever |= t.sent && !t.answer;
+        doubt |= in_doubt(&t);
         now = nng_clock();
         if (!goes_on(&t, type) || now >= until)
             break;
@@ -337,7 +347,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
             nng_msleep(smaller(ROUND_PAUSE_MS, until - now));
     }
     if (!t.answer)
-        return fail_silent(c, &t, c->coordinators[at].address, type, sent_ever, err);
+        return fail_silent(c, &t, c->coordinators[at].address, type, sent_ever, doubt, err);
     int rc = t.code;
     if (rc == 0)
         rc = ldr_buf_put(answer, t.payload.p, t.payload.n);
@@ -350,7 +360,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
     } else {
         ldr_msg_error_fill(rc, t.code ? t.payload : ldr_slice(NULL, 0), err);
         if (err)
-            err->in_doubt |= sent_ever; /* an earlier attempt may have been carried out */
+            err->in_doubt |= doubt; /* an earlier attempt may have been carried out */
     }
     nng_msg_free(t.answer);
     return rc;

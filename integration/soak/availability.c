@@ -111,7 +111,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    lab_open(&lab, argv[1], NODES, SHARDS);
+    lab_open(&lab, argv[1], NODES, SHARDS, false);
     work_begin(&work, lab.url, lab.dir, 1);
     work.no_erasing = true;
     lab_nap_ms(4000);

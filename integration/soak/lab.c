@@ -1,4 +1,4 @@
-#include "lab.h"
+#include "integration/soak/lab.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,25 +34,58 @@ void lab_nap_ms(long ms)
 
 void lab_folder(const struct lab *l, const struct lab_proc *p, char *out, size_t n)
 {
-    snprintf(out, n, "%s/%s.%d", l->dir, p->name, p->disks);
+    snprintf(out, n, "%s/%s%s%s%s.%d", l->dir, p->small ? "small-" : "", p->small ? p->name : "",
+             p->small ? "/" : "", p->name, p->disks);
 }
 
-static pid_t run(struct lab *l, const char *const *argv, const char *name)
+int lab_place(const struct lab_proc *p)
+{
+    return 1 + p->number + (p->name[0] == 'n' ? LAB_COORDINATORS : 0);
+}
+static void address(const struct lab *l, const struct lab_proc *p, int port, char *out, size_t n)
+{
+    char host[32] = "127.0.0.1";
+    if (l->net.on)
+        net_address(lab_place(p), host, sizeof host);
+    snprintf(out, n, "%s:%d", host, l->port + port + p->number);
+}
+void lab_address(const struct lab *l, const struct lab_proc *p, char *out, size_t n)
+{
+    address(l, p, p->name[0] == 'n' ? 20 : 0, out, n);
+}
+
+static pid_t run(struct lab *l, const char *const *argv, const struct lab_proc *p)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/%s.log", l->dir, name);
+    struct lab_environment e;
+    snprintf(path, sizeof path, "%s/%s.log", l->dir, p->name);
+    lab_shim_environment(l, p, environ, &e);
     pid_t pid = fork();
     if (pid == 0) {
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        dup2(fd, 1);
-        dup2(fd, 2);
+        if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+            _exit(126);
         setpgid(0, 0); /* an interrupt of the terminal is ours to handle */
-        execv(argv[0], (char *const *)(const void *)argv);
+        if (!l->net.on || net_enter(&l->net, lab_place(p)))
+            execve(argv[0], (char *const *)(const void *)argv, (char *const *)(const void *)e.list);
         _exit(127);
     }
     if (pid < 0)
         die(l, "fork");
     return pid;
+}
+
+/* Those of all coordinators: "1@host:port,..." or "host:port,...". */
+static void list_of(const struct lab *l, bool raft, char *out, size_t n)
+{
+    char one[64];
+    size_t at = 0;
+    for (int i = 0; i < LAB_COORDINATORS; i++) {
+        address(l, &l->coordinator[i], raft ? 10 : 0, one, sizeof one);
+        int k = raft ? snprintf(out + at, n - at, "%s%d@%s", i ? "," : "", i + 1, one)
+                     : snprintf(out + at, n - at, "%s%s", i ? "," : "", one);
+        at += k > 0 ? (size_t)k : 0;
+    }
 }
 
 void lab_start(struct lab *l, struct lab_proc *p)
@@ -63,23 +96,29 @@ void lab_start(struct lab *l, struct lab_proc *p)
         return;
     lab_folder(l, p, at, sizeof at);
     snprintf(program, sizeof program, "%s/%s", l->bin, node ? "larder-node" : "larder-coordinator");
-    snprintf(listen, sizeof listen, "127.0.0.1:%d", l->port + (node ? 20 : 0) + p->number);
+    lab_address(l, p, listen, sizeof listen);
+    list_of(l, !node, list, sizeof list);
     if (node) {
-        snprintf(list, sizeof list, "%s", l->url + strlen("cluster:"));
         const char *argv[] = {program,          "--name",    p->name,    "--dir", at,
                               "--coordinators", list,        "--listen", listen,  "--min-free",
                               "16MiB",          "--ballast", "0",        NULL};
-        p->pid = run(l, argv, p->name);
+        p->pid = run(l, argv, p);
     } else {
-        snprintf(other, sizeof other, "127.0.0.1:%d", l->port + 10 + p->number);
-        snprintf(list, sizeof list, "1@127.0.0.1:%d,2@127.0.0.1:%d,3@127.0.0.1:%d", l->port + 10,
-                 l->port + 11, l->port + 12);
+        address(l, p, 10, other, sizeof other);
         snprintf(id, sizeof id, "%d", p->number + 1);
         const char *argv[] = {program, "--id",      id,   "--dir",       at,  "--listen", listen, "--raft",
                               other,   "--cluster", list, "--bootstrap", NULL};
-        p->pid = run(l, argv, p->name);
+        p->pid = run(l, argv, p);
     }
     p->stopped = false;
+}
+
+bool lab_ended(struct lab_proc *p, int *status)
+{
+    if (!p->pid || waitpid(p->pid, status, WNOHANG) != p->pid)
+        return false;
+    p->pid = 0;
+    return true;
 }
 
 int lab_end(struct lab_proc *p, int signal)
@@ -91,6 +130,8 @@ int lab_end(struct lab_proc *p, int signal)
     kill(p->pid, signal);
     waitpid(p->pid, &status, 0);
     p->pid = 0;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != signal)
+        printf("# %s had ended by itself: signal %d\n", p->name, WTERMSIG(status));
     return status;
 }
 
@@ -202,31 +243,49 @@ long lab_files(const struct lab_proc *p)
     return n;
 }
 
-void lab_open(struct lab *l, const char *bin, int nodes, unsigned shards)
+static void prepare(struct lab *l, struct lab_proc *p, char kind, int number, bool faults, bool small)
 {
+    char why[256], shim[600];
+    *p = (struct lab_proc){.number = number};
+    snprintf(p->name, sizeof p->name, "%c%d", kind, number + 1);
+    snprintf(shim, sizeof shim, "%s/soak_shim.so", l->bin);
+    if (faults && access(shim, R_OK) == 0 && !lab_shim_open(l, p)) /* builds with sanitizers have none */
+        die(l, "no page to share with a process");
+    if (small && !lab_small_disk(l, p, why, sizeof why))
+        printf("# %s\n", why);
+}
+
+void lab_open(struct lab *l, const char *bin, int nodes, unsigned shards, bool faults)
+{
+    char list[200], why[256];
     const char *tmp = getenv("TMPDIR");
-    *l = (struct lab){.nodes = nodes};
+    *l = (struct lab){0};
     if (!realpath(bin, l->bin))
         die(l, "no such folder of programs");
     snprintf(l->dir, sizeof l->dir, "%s/ldr-soak-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(l->dir))
         die(l, "no folder to work in");
     l->port = 12000 + (int)(getpid() % 500) * 40; /* below those that the system gives away */
-    snprintf(l->url, sizeof l->url, "cluster:127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", l->port, l->port + 1,
-             l->port + 2);
-    for (int i = 0; i < LAB_COORDINATORS; i++) {
-        struct lab_proc *p = &l->coordinator[i];
-        *p = (struct lab_proc){.number = i};
-        snprintf(p->name, sizeof p->name, "c%d", i + 1);
-        lab_start(l, p);
+    bool small = faults && lab_mounts_own(why, sizeof why);
+    if (faults && !small)
+        printf("# no disk is full: %s\n", why);
+    if (faults && !net_open(&l->net, 1 + LAB_COORDINATORS + LAB_NODES_MAX, why, sizeof why)) {
+        printf("# all processes are on loopback, so none is cut off: %s\n", why);
+        net_close(&l->net);
     }
-    for (int i = 0; i < nodes; i++) {
-        struct lab_proc *p = &l->node[i];
-        *p = (struct lab_proc){.number = i};
-        snprintf(p->name, sizeof p->name, "n%d", i + 1);
-        lab_start(l, p);
+    for (int i = 0; i < LAB_COORDINATORS; i++)
+        prepare(l, &l->coordinator[i], 'c', i, faults, small && i == 0);
+    list_of(l, false, list, sizeof list);
+    snprintf(l->url, sizeof l->url, "cluster:%s", list);
+    for (int i = 0; i < LAB_COORDINATORS; i++)
+        lab_start(l, &l->coordinator[i]);
+    for (l->nodes = 0; l->nodes < nodes; l->nodes++) {
+        prepare(l, &l->node[l->nodes], 'n', l->nodes, faults, small && l->nodes == 0);
+        lab_start(l, &l->node[l->nodes]);
     }
     char args[128], out[4096];
+    if (nodes == 0) /* coordinators alone */
+        return;
     snprintf(args, sizeof args, "--shards %u cluster init --replicas 3 --write-quorum 2 --nodes %d", shards,
              nodes);
     int left = 60;
@@ -251,6 +310,9 @@ void lab_close(struct lab *l, bool keep)
         lab_end(&l->node[i], SIGKILL);
     for (int i = 0; i < LAB_COORDINATORS; i++)
         lab_end(&l->coordinator[i], SIGKILL);
+    net_close(&l->net);
+    for (int i = 0; !keep && i < LAB_COORDINATORS + l->nodes; i++)
+        lab_small_gone(l, i < LAB_COORDINATORS ? &l->coordinator[i] : &l->node[i - LAB_COORDINATORS]);
     if (keep)
         printf("# logs and data are kept: %s\n", l->dir);
     else

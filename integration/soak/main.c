@@ -9,9 +9,10 @@
 #include <time.h>
 
 #include "integration/soak/nemesis.h"
+#include "integration/soak/registry.h"
 #include "integration/soak/work.h"
 
-enum { FAULTS_S = 40, QUIET_S = 30, WARM_S = 5, OPERATIONS_S_LEAST = 100 };
+enum { FAULTS_S = 40, QUIET_S = 30, WARM_S = 5, OPERATIONS_S_LEAST = 100, REGISTRY_S = 8 };
 #define RSS_MOST_KIB (1536L * 1024)
 #define FILES_MOST   4096
 
@@ -46,12 +47,14 @@ static bool bounded(const struct lab *l, long *rss, long *files)
 }
 
 /* Everything stops, heals, is compared and read back. */
-static bool round_ends(struct lab *l, struct work *w, struct nemesis *n, unsigned *differing)
+static bool round_ends(struct lab *l, struct work *w, struct registry_work *r, struct nemesis *n,
+                       unsigned *differing)
 {
     char path[512];
     unsigned here = 0;
     nemesis_heal(n);
     work_pause(w, true);
+    registry_pause(r, true);
     uint64_t began = lab_now_us();
     bool quiet = nemesis_quiet(n, QUIET_S, &here);
     *differing += here;
@@ -59,13 +62,28 @@ static bool round_ends(struct lab *l, struct work *w, struct nemesis *n, unsigne
     if (!quiet)
         printf("not ok soak: replicas differ, or cannot be compared, %d s after all faults ended\n", QUIET_S);
     snprintf(path, sizeof path, "%s/scan.csv", l->dir);
-    bool proved = work_prove(w, path);
+    bool proved = work_prove(w, path), fits = registry_prove(r);
+    if (!fits) {
+        snprintf(path, sizeof path, "%s/history", l->dir);
+        registry_dump(r, path);
+        printf("not ok soak: the registry: %s\n# every operation stands in %s\n", r->failure, path);
+    }
     work_pause(w, false);
-    return quiet && proved;
+    registry_pause(r, false);
+    return quiet && proved && fits && !n->wrong;
 }
 
-static void summary(const struct options *o, struct work *w, const struct nemesis *n, double minutes,
-                    unsigned rounds, unsigned differing, long rss, long files)
+static void tell_registry(const struct history_tally *t, unsigned minorities)
+{
+    printf("  %-34s %12llu  (%llu in doubt, %llu of them took effect; %llu too late)\n",
+           "definitions applied", (unsigned long long)t->applied, (unsigned long long)t->in_doubt,
+           (unsigned long long)t->in_doubt_seen, (unsigned long long)t->conflicts);
+    printf("  %-34s %12llu\n", "definitions read strictly", (unsigned long long)t->read);
+    printf("  %-34s %12u\n", "coordinators without majority asked", minorities);
+}
+
+static void summary(const struct options *o, struct work *w, double minutes, unsigned rounds,
+                    unsigned differing, long rss, long files)
 {
     const struct work_counts *c = &w->count;
     printf("\nsoak of %.1f minutes, seed %llu: %d nodes, 3 coordinators, replicas 3, quorum 2\n", minutes,
@@ -83,20 +101,20 @@ static void summary(const struct options *o, struct work *w, const struct nemesi
            differing);
     printf("  %-34s %12ld MiB\n  %-34s %12ld\n", "most memory of one process", rss / 1024,
            "most files open in one", files);
-    for (int i = 0; i < NEMESIS_COUNT; i++)
-        printf("  %-20s %5u times: %s\n", nemesis_names[i], n->done[i], nemesis_texts[i]);
 }
 
 static int run(const struct options *o)
 {
     static struct lab lab;
     static struct work work;
+    static struct registry_work registry;
     struct nemesis n = {.lab = &lab, .draw = o->seed * 2654435761u + 1};
     unsigned rounds = 0, differing = 0;
     long rss = 0, files = 0;
     bool ok = true;
-    lab_open(&lab, o->bin, o->nodes, o->shards);
+    lab_open(&lab, o->bin, o->nodes, o->shards, true);
     work_begin(&work, lab.url, lab.dir, o->seed);
+    registry_begin(&registry, &lab, o->seed, REGISTRY_S);
     lab_nap_ms(WARM_S * 1000);
     double rate = (double)operations(&work) / WARM_S;
     printf("# seed %llu: %.0f operations a second before the first fault\n", (unsigned long long)o->seed,
@@ -114,19 +132,27 @@ static int run(const struct options *o)
             nemesis_strike(&n);
             lab_nap_ms(1000);
         }
-        ok = round_ends(&lab, &work, &n, &differing) && ok;
+        ok = round_ends(&lab, &work, &registry, &n, &differing) && ok;
         rounds++;
         if (!bounded(&lab, &rss, &files)) {
             printf("not ok soak: a process uses %ld MiB and %ld files\n", rss / 1024, files);
             ok = false;
         }
     }
-    summary(o, &work, &n, (double)(lab_now_us() - began) / 60e6, rounds, differing, rss, files);
+    summary(o, &work, (double)(lab_now_us() - began) / 60e6, rounds, differing, rss, files);
+    tell_registry(&registry.tally, n.minorities);
+    nemesis_tell(&n);
+    if (ok && registry_idle(&registry)) {
+        printf(
+            "not ok soak: too few changes and reads of the definitions went well: this run does not count\n");
+        ok = false;
+    }
     if (work_failed(&work)) {
         printf("not ok soak: %s\n", work.failure);
         ok = false;
     }
     work_end(&work);
+    registry_end(&registry);
     if (ok)
         printf("ok soak: nothing acknowledged was lost, nothing else was found%s\n",
                interrupted ? " (interrupted)" : "");

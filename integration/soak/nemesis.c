@@ -1,17 +1,18 @@
-#include "integration/soak/nemesis.h"
+#include "integration/soak/nemesis_parts.h"
 
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
-const char *const nemesis_names[NEMESIS_COUNT] = {
+static const char *const names[NEMESIS_COUNT] = {
 #define X(name, text) #name,
     NEMESIS_KINDS(X)
 #undef X
 };
-const char *const nemesis_texts[NEMESIS_COUNT] = {
+static const char *const texts[NEMESIS_COUNT] = {
 #define X(name, text) text,
     NEMESIS_KINDS(X)
 #undef X
@@ -19,12 +20,12 @@ const char *const nemesis_texts[NEMESIS_COUNT] = {
 
 enum { SPLITS_MAX = 12, DISK_EVERY_S = 120 };
 
-static uint64_t draw(struct nemesis *n, uint64_t below)
+uint64_t nemesis_draw(struct nemesis *n, uint64_t below)
 {
     n->draw = n->draw * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (n->draw >> 33) % below;
 }
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+void nemesis_say(const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
@@ -36,15 +37,20 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 }
 static struct lab_proc *any_node(struct nemesis *n)
 {
-    return &n->lab->node[draw(n, (uint64_t)n->lab->nodes)];
+    return &n->lab->node[nemesis_draw(n, (uint64_t)n->lab->nodes)];
 }
 static struct lab_proc *any_coordinator(struct nemesis *n)
 {
-    return &n->lab->coordinator[draw(n, LAB_COORDINATORS)];
+    return &n->lab->coordinator[nemesis_draw(n, LAB_COORDINATORS)];
+}
+struct lab_proc *nemesis_any(struct nemesis *n)
+{
+    uint64_t i = nemesis_draw(n, (uint64_t)n->lab->nodes + LAB_COORDINATORS);
+    return i < LAB_COORDINATORS ? &n->lab->coordinator[i] : &n->lab->node[i - LAB_COORDINATORS];
 }
 static void down_for(struct nemesis *n, struct lab_proc *p, long ms)
 {
-    say("%s is killed for %ld ms", p->name, ms);
+    nemesis_say("%s is killed for %ld ms", p->name, ms);
     lab_end(p, SIGKILL);
     lab_nap_ms(ms);
     lab_start(n->lab, p);
@@ -74,9 +80,9 @@ static unsigned some_shard(struct nemesis *n, unsigned *from, unsigned *to)
             if (!in && node <= (unsigned)n->lab->nodes + 16 && lab_larder(n->lab, args, NULL, 0) == 0)
                 absent = node;
         }
-        if (nwith && draw(n, ++shards) == 0) {
+        if (nwith && nemesis_draw(n, ++shards) == 0) {
             found = id;
-            *from = with[draw(n, nwith)];
+            *from = with[nemesis_draw(n, nwith)];
             *to = absent;
         }
     }
@@ -88,7 +94,7 @@ static void tell(struct nemesis *n, const char *args)
     char out[1024];
     int rc = lab_larder(n->lab, args, out, sizeof out);
     out[strcspn(out, "\n")] = 0;
-    say("larder %s: %d %s", args, rc, out);
+    nemesis_say("larder %s: %d %s", args, rc, out);
 }
 
 static void move(struct nemesis *n)
@@ -99,8 +105,8 @@ static void move(struct nemesis *n)
         snprintf(args, sizeof args, "shard move %u %u %u", shard, from, to);
         tell(n, args);
     }
-    lab_nap_ms((long)draw(n, 800));
-    down_for(n, any_node(n), (long)draw(n, 3000));
+    lab_nap_ms((long)nemesis_draw(n, 800));
+    down_for(n, any_node(n), (long)nemesis_draw(n, 3000));
 }
 static void split(struct nemesis *n)
 {
@@ -111,8 +117,8 @@ static void split(struct nemesis *n)
         tell(n, args);
         n->splits++;
     }
-    lab_nap_ms((long)draw(n, 300));
-    down_for(n, any_node(n), (long)draw(n, 3000));
+    lab_nap_ms((long)nemesis_draw(n, 300));
+    down_for(n, any_node(n), (long)nemesis_draw(n, 3000));
 }
 
 static void lose_disk(struct nemesis *n)
@@ -128,7 +134,7 @@ static void lose_disk(struct nemesis *n)
         if (strstr(line, address) && !strstr(line, "removed") && sscanf(line, "{\"id\":%u", &id) == 1)
             old = id;
     }
-    say("%s loses its disk; it was node %u", p->name, old);
+    nemesis_say("%s loses its disk; it was node %u", p->name, old);
     lab_end(p, SIGKILL);
     lab_lose_disk(n->lab, p);
     lab_start(n->lab, p);
@@ -147,50 +153,61 @@ static void strike(struct nemesis *n, enum nemesis_kind kind)
     struct lab_proc *p;
     switch (kind) {
     case NEMESIS_kill_node:
-        down_for(n, any_node(n), (long)draw(n, 5000));
+        down_for(n, any_node(n), (long)nemesis_draw(n, 5000));
         break;
     case NEMESIS_kill_two: {
         struct lab_proc *a = any_node(n), *b = any_node(n);
-        say("%s and %s are killed", a->name, b->name);
+        nemesis_say("%s and %s are killed", a->name, b->name);
         lab_end(a, SIGKILL);
         lab_end(b, SIGKILL);
-        lab_nap_ms((long)draw(n, 3000));
+        lab_nap_ms((long)nemesis_draw(n, 3000));
         lab_start(l, a);
-        lab_nap_ms((long)draw(n, 1000));
+        lab_nap_ms((long)nemesis_draw(n, 1000));
         lab_start(l, b);
         break;
     }
     case NEMESIS_kill_nodes:
-        say("all nodes are killed");
+        nemesis_say("all nodes are killed");
         for (int i = 0; i < l->nodes; i++)
             lab_end(&l->node[i], SIGKILL);
-        lab_nap_ms((long)draw(n, 1000));
+        lab_nap_ms((long)nemesis_draw(n, 1000));
         for (int i = 0; i < l->nodes; i++)
             lab_start(l, &l->node[i]);
         break;
     case NEMESIS_kill_coordinator:
-        down_for(n, any_coordinator(n), (long)draw(n, 4000));
+        down_for(n, any_coordinator(n), (long)nemesis_draw(n, 4000));
         break;
+    case NEMESIS_kill_two_coordinators: { /* a majority */
+        int rest = (int)nemesis_draw(n, LAB_COORDINATORS);
+        nemesis_say("all coordinators but %s are killed", l->coordinator[rest].name);
+        for (int i = 0; i < LAB_COORDINATORS; i++)
+            if (i != rest)
+                lab_end(&l->coordinator[i], SIGKILL);
+        lab_nap_ms((long)nemesis_draw(n, 3000));
+        for (int i = 0; i < LAB_COORDINATORS; i++, lab_nap_ms((long)nemesis_draw(n, 500)))
+            lab_start(l, &l->coordinator[i]);
+        break;
+    }
     case NEMESIS_kill_coordinators:
-        say("all coordinators are killed");
+        nemesis_say("all coordinators are killed");
         for (int i = 0; i < LAB_COORDINATORS; i++)
             lab_end(&l->coordinator[i], SIGKILL);
-        lab_nap_ms((long)draw(n, 5000));
+        lab_nap_ms((long)nemesis_draw(n, 5000));
         for (int i = 0; i < LAB_COORDINATORS; i++)
             lab_start(l, &l->coordinator[i]);
         break;
     case NEMESIS_pause_node:
     case NEMESIS_pause_coordinator: {
-        long ms = 500 + (long)draw(n, 8000);
+        long ms = 500 + (long)nemesis_draw(n, 8000);
         p = kind == NEMESIS_pause_node ? any_node(n) : any_coordinator(n);
-        say("%s stands still for %ld ms", p->name, ms);
+        nemesis_say("%s stands still for %ld ms", p->name, ms);
         lab_pause(p, true);
         lab_nap_ms(ms);
         lab_pause(p, false);
         break;
     }
     case NEMESIS_restart_rolling:
-        say("all nodes are restarted in turn");
+        nemesis_say("all nodes are restarted in turn");
         for (int i = 0; i < l->nodes; i++) {
             lab_end(&l->node[i], SIGTERM);
             lab_start(l, &l->node[i]);
@@ -207,8 +224,8 @@ static void strike(struct nemesis *n, enum nemesis_kind kind)
         p = any_node(n);
         lab_end(p, SIGKILL);
         bool done = lab_flip_bit(l, p, n->draw);
-        say("%s: %s", p->name,
-            done ? "a bit flips in a table while it is dead" : "no table yet to flip a bit in");
+        nemesis_say("%s: %s", p->name,
+                    done ? "a bit flips in a table while it is dead" : "no table yet to flip a bit in");
         lab_start(l, p);
         break;
     }
@@ -219,31 +236,58 @@ static void strike(struct nemesis *n, enum nemesis_kind kind)
             lose_disk(n);
         return; /* counted there, or by the other */
         break;
-    case NEMESIS_COUNT:
-        break;
+    default:
+        if (!nemesis_net(n, kind) && !nemesis_disk(n, kind))
+            return; /* not possible here */
     }
     n->done[kind]++;
 }
 
 void nemesis_strike(struct nemesis *n)
 {
-    enum nemesis_kind kind = (enum nemesis_kind)draw(n, NEMESIS_COUNT);
-    if (n->only_kills)
-        kind = draw(n, 2) ? NEMESIS_kill_node : NEMESIS_kill_coordinator;
+    enum nemesis_kind kind;
+    do
+        kind = (enum nemesis_kind)nemesis_draw(n, NEMESIS_COUNT);
+    while (n->kinds && !(n->kinds >> kind & 1));
     strike(n, kind);
+}
+
+void nemesis_tell(const struct nemesis *n)
+{
+    for (int i = 0; i < NEMESIS_COUNT; i++)
+        if (!n->kinds || n->kinds >> i & 1)
+            printf("  %-22s %5u times: %s\n", names[i], n->done[i], texts[i]);
+}
+
+bool nemesis_ended(struct nemesis *n, struct lab_proc *p, int *status)
+{
+    if (!lab_ended(p, status))
+        return false;
+    int signal = WIFSIGNALED(*status) ? WTERMSIG(*status) : 0;
+    bool crashed = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
+    nemesis_say("%s%s has ended by itself: %s %d", crashed ? "VIOLATION: " : "", p->name,
+                signal ? "signal" : "status", signal ? signal : WEXITSTATUS(*status));
+    n->wrong |= crashed;
+    return true;
+}
+
+static void heal(struct nemesis *n, struct lab_proc *p)
+{
+    int status;
+    lab_shim_fine(p);
+    lab_unfill(n->lab, p);
+    lab_pause(p, false);
+    (void)nemesis_ended(n, p, &status);
+    lab_start(n->lab, p);
 }
 
 void nemesis_heal(struct nemesis *n)
 {
-    struct lab *l = n->lab;
-    for (int i = 0; i < LAB_COORDINATORS; i++) {
-        lab_pause(&l->coordinator[i], false);
-        lab_start(l, &l->coordinator[i]);
-    }
-    for (int i = 0; i < l->nodes; i++) {
-        lab_pause(&l->node[i], false);
-        lab_start(l, &l->node[i]);
-    }
+    net_heal(&n->lab->net);
+    for (int i = 0; i < LAB_COORDINATORS; i++)
+        heal(n, &n->lab->coordinator[i]);
+    for (int i = 0; i < n->lab->nodes; i++)
+        heal(n, &n->lab->node[i]);
 }
 
 /* Of `scrub --json`: false when a replica has a problem or could not be asked. */

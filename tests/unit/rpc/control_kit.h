@@ -1,5 +1,6 @@
 /* A coordinator of a few lines: STAMP answers at_least + 1, COMMAND sends its request back, STATUS and MEMBER
- * are held until it closes, everything else fails. With a leader named it answers NOT_LEADER to all. */
+ * are held until it closes, everything else fails. With a leader named it answers NOT_LEADER to all; one that
+ * loses leadership answers the first COMMAND as in doubt and then NOT_LEADER, without a name. */
 #ifndef LDR_TESTS_CONTROL_KIT_H
 #define LDR_TESTS_CONTROL_KIT_H
 #include <arpa/inet.h>
@@ -24,6 +25,7 @@ struct ckit {
     struct ldr_control_server *server;
     struct ldr_server handler;
     char address[64], leader[64], others[2][64]; /* others: what COORDINATORS answers, with notices */
+    bool loses;
     int port;
     struct ldr_reply *held[64];
     atomic_int n_held;
@@ -44,6 +46,12 @@ static void ckit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice paylo
         ldr_fail(&err, LDR_E_NOT_LEADER, "ask another");
         ldr_msg_error_put(&err, 0, k->leader, &b);
         r->send(r, LDR_E_NOT_LEADER, ldr_buf_slice(&b));
+    } else if (k->loses && type == LDR_MSG_COMMAND) {
+        int code = atomic_load(&k->served) == 1 ? LDR_E_UNAVAILABLE : LDR_E_NOT_LEADER;
+        ldr_fail(&err, code, "leadership was lost");
+        err.in_doubt = code == LDR_E_UNAVAILABLE;
+        ldr_msg_error_put(&err, 0, "", &b);
+        r->send(r, code, ldr_buf_slice(&b));
     } else if (type == LDR_MSG_STAMP) {
         LDR_ASSERT(ldr_stamp_req_decode(payload, NULL, &q) == 0);
         struct ldr_stamp_rep rep = {q.at_least_us + 1};

@@ -191,6 +191,18 @@ static void silence_is_a_timeout_in_doubt(void **state)
     works();
 }
 
+static void doubt_outlives_later_refusals(void **state)
+{
+    const char *one[] = {a.address};
+    struct ldr_err err = {0};
+    (void)state;
+    a.loses = true;
+    open_control(one, 1);
+    assert_int_not_equal(held_call(400, LDR_MSG_COMMAND, &err), 0);
+    assert_true(atomic_load(&a.served) > 1);
+    assert_true(err.in_doubt); /* the first one may still be carried out */
+}
+
 static void *late_close(void *arg)
 {
     struct ckit *k = arg;
@@ -362,6 +374,7 @@ int main(void)
         T(two_that_name_each_other_end_by_time),
         T(nobody_there),
         T(silence_is_a_timeout_in_doubt),
+        T(doubt_outlives_later_refusals),
         T(a_coordinator_that_dies_at_work),
         T(a_request_runs_once_though_connections_break),
         T(many_threads_call_at_once),
