@@ -27,6 +27,7 @@ int ldr_batch_create(size_t nrows, size_t ncols, struct ldr_batch **out)
     struct ldr_batch *b = ldr_calloc(NULL, 1, sizeof *b);
     if (!b)
         return LDR_E_NOMEM;
+    b->refs = 1;
     b->nrows = nrows;
     b->ncols = ncols;
     b->cols = ldr_calloc(NULL, ncols, sizeof *b->cols);
@@ -40,10 +41,12 @@ int ldr_batch_create(size_t nrows, size_t ncols, struct ldr_batch **out)
 
 void ldr_batch_destroy(struct ldr_batch *b)
 {
-    if (!b)
+    if (!b || atomic_fetch_sub(&b->refs, 1) > 1)
         return;
     for (size_t i = 0; i < b->ncols; i++) {
         struct ldr_batch_col *c = &b->cols[i];
+        if (b->built)
+            ldr_column_builder_close(&b->built[i]);
         ldr_batch_array_free(&c->validity);
         ldr_batch_array_free(&c->values);
         ldr_batch_array_free(&c->offsets);
@@ -53,6 +56,7 @@ void ldr_batch_destroy(struct ldr_batch *b)
         ldr_batch_array_free(&c->event);
         ldr_batch_array_free(&c->created);
     }
+    ldr_release(NULL, b->built);
     ldr_release(NULL, b->cols);
     ldr_release(NULL, b);
 }

@@ -1,6 +1,7 @@
 /* historical_batch.h: what a batch is made of. Internal to client/historical_*. */
 #ifndef LDR_CLIENT_HISTORICAL_BATCH_H
 #define LDR_CLIENT_HISTORICAL_BATCH_H
+#include "client/columns.h"
 #include "client/historical.h"
 
 /* Small arrays come from the heap, large ones from mapped pages; zeroed. */
@@ -18,8 +19,10 @@ struct ldr_batch_col {
     struct ldr_batch_array status, event, created;
 };
 struct ldr_batch {
+    _Atomic size_t refs; /* the caller's, and one for each Arrow array that was made of it */
     size_t nrows, ncols;
     struct ldr_batch_col *cols;
+    struct ldr_column_builder *built; /* of online rows: the columns' memory instead of the arrays above */
 };
 int ldr_batch_create(size_t nrows, size_t ncols, struct ldr_batch **out);
 #endif

@@ -256,6 +256,28 @@ LDR_API const int64_t *ldr_batch_event_us(const struct ldr_batch *b,
                                           size_t col); /* INT64_MIN = none; NULL as above */
 LDR_API const int64_t *ldr_batch_created_us(const struct ldr_batch *b, size_t col);
 LDR_API void ldr_batch_destroy(struct ldr_batch *b);
+/* Online cells as columns; a value past its ttl is there, as in the rows. */
+LDR_API int ldr_rows_batch(const struct ldr_query *q, const struct ldr_rows *r,
+                           const struct ldr_historical_opts *opts, struct ldr_batch **out,
+                           struct ldr_err *err);
+/* Batches to and from other libraries by the Arrow C data interface, whose two structs they declare.
+ * Export: a record batch of all columns under the names given (one each, as of ldr_query_column), behind
+ * each, when asked for, NAME__event_timestamp, NAME__created_timestamp, NAME__status (a dictionary). Memory
+ * is lent, not copied, and stays until the batch is destroyed and the array released, in any order, on any
+ * threads. */
+struct ArrowSchema;
+struct ArrowArray;
+LDR_API int ldr_batch_export(struct ldr_batch *b, const char *const *names, struct ArrowSchema *schema,
+                             struct ArrowArray *array, struct ldr_err *err);
+/* Import: the named columns of a record batch (a column missing is LDR_E_NOT_FOUND), as enum ldr_type
+ * types[n] (NULL or 0: as they are): borrowed where they lie as ours do, else converted by the rules of
+ * ldr_write. The array is moved in and released by destroy; the schema stays the caller's. */
+struct ldr_import;
+LDR_API int ldr_import_create(const struct ArrowSchema *schema, struct ArrowArray *array,
+                              const char *const *names, const uint8_t *types, size_t n,
+                              struct ldr_import **out, struct ldr_err *err);
+LDR_API const struct ldr_column_data *ldr_import_columns(const struct ldr_import *im); /* n */
+LDR_API void ldr_import_destroy(struct ldr_import *im);
 
 /* ---- Progress and cancelling of long work ---- */
 struct ldr_progress {
@@ -312,6 +334,11 @@ struct ldr_write_report {
 LDR_API int ldr_write(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
                       const struct ldr_datum *values, size_t nrows, const int64_t *event_us,
                       const int64_t *created_us, struct ldr_write_report *report, struct ldr_err *err);
+/* The same from columns: cols[ncols], each of nrows cells. */
+LDR_API int ldr_write_columns(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
+                              const struct ldr_column_data *cols, size_t nrows, const int64_t *event_us,
+                              const int64_t *created_us, struct ldr_write_report *report,
+                              struct ldr_err *err);
 struct ldr_ingest {
     const char *view;
     const char *path;   /* "-" = standard input; .gz by suffix */

@@ -129,8 +129,10 @@ out:
 
 void ldr_layout_unlock(int lock_fd)
 {
-    if (lock_fd >= 0)
-        close(lock_fd); /* which releases the flock; the file stays, since removing it would race */
+    if (lock_fd < 0)
+        return;
+    flock(lock_fd, LOCK_UN); /* closing alone would leave it to a child that was forked off meanwhile */
+    close(lock_fd);          /* the file stays, since removing it would race */
 }
 
 static int make_folder(const char *dir, bool must_exist, struct ldr_err *err)

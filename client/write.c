@@ -1,7 +1,7 @@
-/* ldr_write and ldr_erase: facts from memory, and away with them. */
+/* ldr_write and ldr_write_columns: facts from memory. */
 #include <stdlib.h>
 
-#include "client/store.h"
+#include "client/columns.h"
 
 #define LOAD_ROWS 100000 /* from here on building sorted tables beats one large batch */
 #define BYTES_MAX ((size_t)1 << 34)
@@ -11,6 +11,10 @@ struct writing {
     const char *const *names;
     int32_t *bound; /* what each column is, see ldr_view_bind */
     size_t ncols;
+    const struct ldr_datum *cells;      /* row by row; or NULL, and */
+    const struct ldr_column_data *cols; /* column by column: then a row is gathered */
+    struct ldr_datum *gathered;
+    struct ldr_buf *scratch;  /* of each column */
     struct ldr_value *values; /* by slot; features that are not named stay null */
     struct ldr_value parts[LDR_KEY_PARTS_MAX];
     struct ldr_buf bytes; /* keys and rows of all facts */
@@ -35,9 +39,26 @@ static int bad_cell(const struct writing *w, size_t row, const char *column, con
     return rc;
 }
 
-static int read_row(struct writing *w, size_t row, const struct ldr_datum *cells, struct ldr_err *err)
+/* The cells of a row, valid until the next one. */
+static int get_row(struct writing *w, size_t row, const struct ldr_datum **cells, struct ldr_err *err)
+{
+    *cells = w->cells ? w->cells + row * w->ncols : w->gathered;
+    for (size_t i = 0; !w->cells && i < w->ncols; i++) {
+        const char *why = "out of memory";
+        ldr_buf_reset(&w->scratch[i]);
+        int rc = ldr_column_cell(&w->cols[i], row, &w->scratch[i], &w->gathered[i], &why);
+        if (rc)
+            return bad_cell(w, row, w->names[i], why, rc, err);
+    }
+    return 0;
+}
+
+static int read_row(struct writing *w, size_t row, struct ldr_err *err)
 {
     const struct ldr_view_entry *v = w->view;
+    const struct ldr_datum *cells;
+    if (get_row(w, row, &cells, err))
+        return err->code;
     for (size_t i = 0; i < w->ncols; i++) {
         int32_t b = w->bound[i];
         uint32_t part = b < 0 ? (uint32_t)(-1 - b) : 0;
@@ -103,9 +124,8 @@ static int check_time(const struct writing *w, size_t row, const char *what, int
     return bad_cell(w, row, what, "a time outside the years 0001 to 9999", LDR_E_INVALID, err);
 }
 
-static int make_facts(struct writing *w, const struct ldr_datum *values, size_t nrows,
-                      const int64_t *event_us, const int64_t *created_us, int64_t stamp_us,
-                      struct ldr_err *err)
+static int make_facts(struct writing *w, size_t nrows, const int64_t *event_us, const int64_t *created_us,
+                      int64_t stamp_us, struct ldr_err *err)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < nrows; i++) {
@@ -114,7 +134,7 @@ static int make_facts(struct writing *w, const struct ldr_datum *values, size_t 
         if (!rc)
             rc = check_time(w, i, "created time", created, err);
         if (!rc)
-            rc = read_row(w, i, values + i * w->ncols, err);
+            rc = read_row(w, i, err);
         if (!rc)
             rc = encode_row(w, i, event_us[i], created, created_us == NULL, err);
         if (!rc && w->report) {
@@ -145,12 +165,10 @@ static int store_facts(struct ldr_store *s, struct writing *w, size_t nrows, str
     return rc;
 }
 
-static int writing_init(struct writing *w, const struct ldr_view_entry *v, size_t ncols, size_t nrows,
-                        struct ldr_err *err)
+static int writing_init(struct writing *w, const struct ldr_view_entry *v, size_t nrows, struct ldr_err *err)
 {
     w->view = v;
-    w->ncols = ncols;
-    w->bound = ldr_calloc(NULL, ncols + 1, sizeof *w->bound);
+    w->bound = ldr_calloc(NULL, w->ncols + 1, sizeof *w->bound);
     w->values = ldr_calloc(NULL, v->schema->ncols + 1, sizeof *w->values);
     w->facts = ldr_calloc(NULL, nrows + 1, sizeof *w->facts);
     ldr_buf_init(&w->bytes, NULL, BYTES_MAX);
@@ -158,7 +176,7 @@ static int writing_init(struct writing *w, const struct ldr_view_entry *v, size_
         return ldr_fail(err, LDR_E_NOMEM, "out of memory for %zu rows", nrows);
     for (uint32_t i = 0; i < v->schema->ncols; i++)
         w->values[i] = ldr_value_null(v->schema->cols[i].type);
-    return ldr_view_bind(v, w->names, ncols, w->bound, err);
+    return ldr_view_bind(v, w->names, w->ncols, w->bound, err);
 }
 
 static void writing_close(struct writing *w)
@@ -166,157 +184,74 @@ static void writing_close(struct writing *w)
     free(w->bound);
     free(w->values);
     free(w->facts);
+    free(w->gathered);
+    for (size_t i = 0; w->scratch && i < w->ncols; i++)
+        ldr_buf_close(&w->scratch[i]);
+    free(w->scratch);
     ldr_buf_close(&w->bytes);
+}
+
+static int columns_init(struct writing *w, size_t nrows, struct ldr_err *err)
+{
+    w->gathered = ldr_calloc(NULL, w->ncols + 1, sizeof *w->gathered);
+    w->scratch = ldr_calloc(NULL, w->ncols + 1, sizeof *w->scratch);
+    if (!w->gathered || !w->scratch)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < w->ncols; i++) {
+        const char *why = "";
+        ldr_buf_init(&w->scratch[i], NULL, 0);
+        if (ldr_column_check(&w->cols[i], nrows, &why))
+            return ldr_fail(err, LDR_E_INVALID, "column %s: %s", w->names[i], why);
+    }
+    return 0;
+}
+
+static int write_all(struct ldr_store *s, const char *view, struct writing *w, size_t nrows,
+                     const int64_t *event_us, const int64_t *created_us, struct ldr_err *err)
+{
+    struct ldr_err own; /* rows are refused through it, whether or not the caller wants the text */
+    err = err ? err : &own;
+    ldr_err_clear(err);
+    if (w->report)
+        *w->report = (struct ldr_write_report){.rows = nrows};
+    if (nrows && !event_us)
+        return ldr_fail(err, LDR_E_INVALID, "every fact needs an event time");
+    uint64_t began = s->clock.mono_ns(s->clock.ctx);
+    w->far = s->remote != NULL;
+    struct ldr_catalog *c = ldr_store_catalog(s);
+    const struct ldr_view_entry *v;
+    int64_t stamp_us = 0;
+    int rc = ldr_catalog_view(c, view, &v, err);
+    if (!rc)
+        rc = writing_init(w, v, nrows, err);
+    if (!rc && !w->cells)
+        rc = columns_init(w, nrows, err);
+    if (!rc && !created_us)
+        rc = ldr_store_stamp(s, &stamp_us, err);
+    if (!rc)
+        rc = make_facts(w, nrows, event_us, created_us, stamp_us, err);
+    if (!rc)
+        rc = store_facts(s, w, nrows, err);
+    if (w->report)
+        w->report->seconds = (double)(s->clock.mono_ns(s->clock.ctx) - began) * 1e-9;
+    writing_close(w);
+    ldr_catalog_release(c);
+    return rc;
 }
 
 int ldr_write(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
               const struct ldr_datum *values, size_t nrows, const int64_t *event_us,
               const int64_t *created_us, struct ldr_write_report *report, struct ldr_err *err)
 {
-    ldr_err_clear(err);
-    if (report)
-        *report = (struct ldr_write_report){.rows = nrows};
-    if (nrows && !event_us)
-        return ldr_fail(err, LDR_E_INVALID, "every fact needs an event time");
-    uint64_t began = s->clock.mono_ns(s->clock.ctx);
-    struct writing w = {.names = names, .report = report, .far = s->remote != NULL};
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    const struct ldr_view_entry *v;
-    int64_t stamp_us = 0;
-    int rc = ldr_catalog_view(c, view, &v, err);
-    if (!rc)
-        rc = writing_init(&w, v, ncols, nrows, err);
-    if (!rc && !created_us)
-        rc = ldr_store_stamp(s, &stamp_us, err);
-    if (!rc)
-        rc = make_facts(&w, values, nrows, event_us, created_us, stamp_us, err);
-    if (!rc)
-        rc = store_facts(s, &w, nrows, err);
-    if (report)
-        report->seconds = (double)(s->clock.mono_ns(s->clock.ctx) - began) * 1e-9;
-    writing_close(&w);
-    ldr_catalog_release(c);
-    return rc;
+    static const struct ldr_datum none[1];
+    struct writing w = {.names = names, .ncols = ncols, .report = report, .cells = values ? values : none};
+    return write_all(s, view, &w, nrows, event_us, created_us, err);
 }
 
-/* ---- Erasing ---- */
-
-struct erasing {
-    struct ldr_store *s;
-    const char *const *names;
-    const struct ldr_datum *values;
-    size_t n;
-    int64_t at_us;
-    uint64_t removed;
-};
-
-/* Position among the given names of one join key; -1 = not given. */
-static int given(const struct erasing *e, const char *key)
+int ldr_write_columns(struct ldr_store *s, const char *view, const char *const *names, size_t ncols,
+                      const struct ldr_column_data *cols, size_t nrows, const int64_t *event_us,
+                      const int64_t *created_us, struct ldr_write_report *report, struct ldr_err *err)
 {
-    for (size_t i = 0; i < e->n; i++) {
-        if (e->names[i] && strcmp(e->names[i], key) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-/* Whether exactly these join keys are given. */
-static bool keys_match(const struct erasing *e, const struct ldr_entity_def *entity)
-{
-    bool same = entity->nkeys == e->n;
-    for (uint32_t i = 0; same && i < entity->nkeys; i++)
-        same = given(e, entity->keys[i]) >= 0;
-    return same;
-}
-
-static int erase_entity(struct erasing *e, uint32_t view, const struct ldr_entity_def *entity,
-                        struct ldr_err *err)
-{
-    struct ldr_value parts[LDR_KEY_PARTS_MAX];
-    for (uint32_t i = 0; i < entity->nkeys; i++) {
-        const char *why = "";
-        int rc =
-            ldr_datum_value(&e->values[given(e, entity->keys[i])], entity->key_types[i], &parts[i], &why);
-        if (!rc && parts[i].null) {
-            why = "a join key must not be null";
-            rc = LDR_E_INVALID;
-        }
-        if (rc)
-            return ldr_fail(err, rc, "join key '%s': %s", entity->keys[i], why);
-    }
-    struct ldr_buf key;
-    ldr_buf_init(&key, NULL, LDR_KEY_MAX * 2);
-    uint64_t removed = 0;
-    int rc = ldr_key_encode(parts, entity->nkeys, &key);
-    if (rc) {
-        ldr_fail(err, rc, "the join key is over a limit");
-    } else {
-        struct ldr_slice k = ldr_buf_slice(&key);
-        rc = ldr_place_erase(ldr_store_shard_of(e->s, ldr_key_hash(k)), view, entity->about.id, k, e->at_us,
-                             &removed, err);
-    }
-    e->removed += removed;
-    ldr_buf_close(&key);
-    return rc;
-}
-
-static int erase_view(struct erasing *e, const struct ldr_catalog *c, const char *view, struct ldr_err *err)
-{
-    const struct ldr_view_entry *v;
-    int rc = ldr_catalog_view(c, view, &v, err);
-    if (rc)
-        return rc;
-    if (!keys_match(e, v->entity)) {
-        struct ldr_buf keys;
-        ldr_buf_init(&keys, NULL, 0);
-        for (uint32_t i = 0; i < v->entity->nkeys; i++)
-            ldr_buf_printf(&keys, "%s%s", i ? ", " : "", v->entity->keys[i]);
-        rc = ldr_fail(err, LDR_E_INVALID, "feature view '%s' has the join keys %s: give each of them once",
-                      view, ldr_buf_cstr(&keys));
-        ldr_buf_close(&keys);
-        return rc;
-    }
-    return erase_entity(e, v->schema->view_id, v->entity, err);
-}
-
-static int erase_everywhere(struct erasing *e, const struct ldr_catalog *c, struct ldr_err *err)
-{
-    const struct ldr_defs *d = ldr_registry_defs(c->registry);
-    bool any = false;
-    int rc = 0;
-    for (uint32_t i = 0; !rc && i < d->nentities; i++) {
-        if (!keys_match(e, &d->entities[i]))
-            continue;
-        rc = erase_entity(e, 0, &d->entities[i], err);
-        if (rc && any && err)
-            err->in_doubt = true; /* an entity before it is erased already */
-        any = true;
-    }
-    if (!rc && !any)
-        return ldr_fail(err, LDR_E_NOT_FOUND, "no entity has exactly these join keys");
-    return rc;
-}
-
-int ldr_erase(struct ldr_store *s, const char *view, const char *const *names, const struct ldr_datum *values,
-              size_t n, uint64_t *removed, struct ldr_err *err)
-{
-    ldr_err_clear(err);
-    if (removed)
-        *removed = 0;
-    struct erasing e = {.s = s, .names = names, .values = values, .n = n};
-    if (n == 0 || n > LDR_KEY_PARTS_MAX)
-        return ldr_fail(err, LDR_E_INVALID, "an entity is named by its join keys: 1 to %d of them",
-                        LDR_KEY_PARTS_MAX);
-    /* Later than every fact accepted before, earlier than every one accepted afterwards. */
-    int rc = ldr_store_stamp(s, &e.at_us, err);
-    if (rc)
-        return rc;
-    pthread_rwlock_rdlock(&s->gate);
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    rc = view ? erase_view(&e, c, view, err) : erase_everywhere(&e, c, err);
-    ldr_catalog_release(c);
-    pthread_rwlock_unlock(&s->gate);
-    if (removed)
-        *removed = e.removed;
-    return rc;
+    struct writing w = {.names = names, .ncols = ncols, .report = report, .cols = cols};
+    return write_all(s, view, &w, nrows, event_us, created_us, err);
 }

@@ -144,6 +144,14 @@ int ldr_files_lock(const char *path, int *fd, struct ldr_err *err)
     return ldr_files_fail(err, "locking", path, errnum);
 }
 
+void ldr_files_unlock(int fd)
+{
+    if (fd < 0)
+        return;
+    flock(fd, LOCK_UN); /* closing alone would leave it to a child that was forked off meanwhile */
+    close(fd);
+}
+
 int ldr_files_free(const char *path, uint64_t *bytes, struct ldr_err *err)
 {
     struct statvfs v;

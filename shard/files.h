@@ -17,6 +17,7 @@ int ldr_files_read(const char *path, size_t max, struct ldr_buf *out, struct ldr
 int ldr_files_sync_dir(const char *path, struct ldr_err *err);
 /* Exclusive lock, by process and by opener: LDR_E_LOCKED. *fd is to be closed. */
 int ldr_files_lock(const char *path, int *fd, struct ldr_err *err);
+void ldr_files_unlock(int fd); /* -1 is fine */
 int ldr_files_free(const char *path, uint64_t *bytes,
                    struct ldr_err *err);     /* what a user may still write there */
 uint64_t ldr_files_usage(const char *dir);   /* bytes of the plain files in it, as far as they can be seen */

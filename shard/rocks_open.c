@@ -67,8 +67,7 @@ static void shard_destroy(struct ldr_shard *s)
     pthread_mutex_destroy(&s->views_mu);
     pthread_rwlock_destroy(&s->gate);
     pthread_mutex_destroy(&s->write_mu);
-    if (s->lock_fd >= 0)
-        close(s->lock_fd);
+    ldr_files_unlock(s->lock_fd);
     free(s->dir);
     ldr_release(NULL, s);
 }

@@ -18,7 +18,7 @@ folders="base feature ring env registry shard rpc node coordinator client ops ga
 stamps=$build/tidy-stamps
 sources() {
     # shellcheck disable=SC2086
-    find $folders tests integration bench examples -name '*.[ch]' | sort
+    { find $folders tests integration bench examples -name '*.[ch]'; ls python/*.[ch]; } | sort
 }
 format() {
     sources | xargs -P "$(nproc)" -n 20 clang-format-19 --dry-run -Werror
@@ -40,7 +40,7 @@ lint() {
     find $folders -name '*.c' | sort | xargs -P "$(nproc)" -n 4 sh tests/tidy/run.sh --lint "$build"
 }
 shell() {
-    find run scripts tests integration bench examples .ci -type f | while read -r f; do
+    find run scripts tests integration bench examples python/tests .ci -type f | while read -r f; do
         head -n 1 "$f" | grep -q '^#!/bin/sh' && echo "$f"
     done | xargs shellcheck -x -S warning -e SC2317
 }

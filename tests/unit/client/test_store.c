@@ -64,6 +64,29 @@ static void one_opener_at_a_time(void **state)
     fx_close(&f);
 }
 
+/* A child that was forked off while the store was open holds on to nothing once it is closed. */
+static void children_do_not_keep_it_locked(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int go[2];
+    ck_init(&f, NULL, NULL);
+    assert_int_equal(pipe(go), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char c;
+        close(go[1]);
+        _exit(read(go[0], &c, 1) == 0 ? 0 : 1); /* until the parent is done */
+    }
+    close(go[0]);
+    ck_reopen(&f, NULL);
+    close(go[1]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fx_close(&f);
+}
+
 static void other_folders_are_left_alone(void **state)
 {
     (void)state;
@@ -248,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_and_options),
         cmocka_unit_test(one_opener_at_a_time),
+        cmocka_unit_test(children_do_not_keep_it_locked),
         cmocka_unit_test(other_folders_are_left_alone),
         cmocka_unit_test(half_made_stores_are_finished),
         cmocka_unit_test(formats),

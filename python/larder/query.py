@@ -1,0 +1,30 @@
+"""A list of features, resolved once and read many times."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Tuple
+
+from ._native import call, encode, ffi, lib, names_array, text
+
+
+class Query:
+    """struct ldr_query. Belongs to its store, which ends its life when it is closed."""
+
+    def __init__(self, store: Any, service: Optional[str], features: Tuple[str, ...], full_names: bool) -> None:
+        spec = ffi.new("struct ldr_query_spec *")
+        name = encode(service)
+        refs, _keep = names_array(features)
+        spec.service, spec.features, spec.nfeatures, spec.full_names = name, refs, len(features), full_names
+        out = ffi.new("struct ldr_query **")
+        call(lib.ldr_query_create, store, spec, out)
+        q = out[0]
+        self.pointer = ffi.gc(q, lib.ldr_query_destroy)
+        self.columns: Tuple[str, ...] = tuple(
+            text(lib.ldr_query_column(q, i)) for i in range(lib.ldr_query_columns(q))
+        )
+        self.column_types: List[int] = [lib.ldr_query_column_type(q, i) for i in range(len(self.columns))]
+        self.keys: Tuple[str, ...] = tuple(text(lib.ldr_query_key(q, i)) for i in range(lib.ldr_query_keys(q)))
+        self.key_types: List[int] = [lib.ldr_query_key_type(q, i) for i in range(len(self.keys))]
+
+    def destroy(self) -> None:
+        ffi.release(self.pointer)
