@@ -121,7 +121,10 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
     one(b, "coordinators_heard", "gauge", "1 when one answered lately", s.coordinators);
     one(b, "clock_off", "gauge", "1 when it refuses writes because of its clock", s.skewed);
     one(b, "replicas", "gauge", "replicas it has", s.replicas);
-    one(b, "replicas_ready", "gauge", "of them, those that answer", s.replicas_ready);
+    one(b, "replicas_ready", "gauge", "of them, those that miss nothing they should have", s.replicas_ready);
+    one(b, "replicas_owed", "gauge", "replicas that are to answer reads, by the map", s.owed);
+    one(b, "replicas_answering", "gauge", "of them, those that do now: heard of enough others lately",
+        s.answering);
     one(b, "max_lag_facts", "gauge", "facts that the replica furthest behind lacks", s.max_lag_facts);
     one(b, "max_lag_microseconds", "gauge", "since the last pull that went well, the worst", s.max_lag_us);
     one(b, "writes_open", "gauge", "client writes under way", s.writes_open);
@@ -152,10 +155,10 @@ void ldr_node_http(void *ctx, const char *path, struct ldr_http_answer *a)
         a->status = d->code ? 503 : 200;
         ldr_buf_puts(&a->body, d->code ? "stopping after a failure\n" : "ok\n");
     } else if (strcmp(path, "/readyz") == 0) {
-        bool ready = d->started && !d->stopping && s.id && !s.skewed && s.replicas_ready == s.replicas;
+        bool ready = d->started && !d->stopping && s.id && !s.skewed && s.answering == s.owed;
         a->status = ready ? 200 : 503;
-        ldr_buf_printf(&a->body, "%s: node %u, %u of %u replicas ready%s\n", ready ? "ready" : "not ready",
-                       s.id, s.replicas_ready, s.replicas, s.skewed ? ", clock off" : "");
+        ldr_buf_printf(&a->body, "%s: node %u, %u of %u replicas answer%s\n", ready ? "ready" : "not ready",
+                       s.id, s.answering, s.owed, s.skewed ? ", clock off" : "");
     } else if (strcmp(path, "/metrics") == 0) {
         a->status = 200;
         a->type = "text/plain; version=0.0.4";

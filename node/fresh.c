@@ -37,20 +37,36 @@ static bool coordinator_agrees(const struct ldr_node *n, uint64_t since_us)
     return n->coord_same_us != 0 && n->coord_same_us >= since_us;
 }
 
-int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err)
+enum standing { FRESH, BEHIND, MAP_UNSURE };
+
+static enum standing standing(const struct ldr_rep *r, const struct ldr_map_shard *s)
 {
-    struct ldr_node *n = r->n;
+    const struct ldr_node *n = r->n;
     uint64_t mono = ldr_node_mono(n), bound = n->o.lag_bound_us, since = mono > bound ? mono - bound : 0;
     uint32_t w = n->map.write_quorum;
     struct met m = who(r, s, since, INT64_MAX);
-    bool behind = !ldr_pull_fresh(m.old, m.n, ldr_quorum_old(s), w, since) && !LDR_BUG(lagging_reads);
-    if (!behind && (ldr_pull_current(s, m.mask, w) || LDR_BUG(epoch_unconfirmed) ||
-                    coordinator_agrees(n, mono > bound / 2 ? mono - bound / 2 : 0)))
+    if (!ldr_pull_fresh(m.old, m.n, ldr_quorum_old(s), w, since) && !LDR_BUG(lagging_reads))
+        return BEHIND;
+    if (ldr_pull_current(s, m.mask, w) || LDR_BUG(epoch_unconfirmed) ||
+        coordinator_agrees(n, mono > bound / 2 ? mono - bound / 2 : 0))
+        return FRESH;
+    return MAP_UNSURE;
+}
+
+bool ldr_rep_is_fresh(const struct ldr_rep *r, const struct ldr_map_shard *s)
+{
+    return standing(r, s) == FRESH;
+}
+
+int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err)
+{
+    enum standing at = standing(r, s);
+    if (at == FRESH)
         return 0;
-    n->count.reads_refused++;
+    r->n->count.reads_refused++;
     return ldr_fail(err, LDR_E_BUSY,
-                    behind ? "shard %u: this replica is behind the others"
-                           : "shard %u: this replica cannot tell whether its map is the newest",
+                    at == BEHIND ? "shard %u: this replica is behind the others"
+                                 : "shard %u: this replica cannot tell whether its map is the newest",
                     s->id);
 }
 

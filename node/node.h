@@ -64,6 +64,7 @@ struct ldr_node_status {
     bool skewed;             /* refuses writes: its clock is off */
     int64_t hlc_us, skew_us; /* against the median of the others */
     uint32_t replicas, replicas_ready;
+    uint32_t owed, answering; /* replicas that are to answer reads by the map; of them, those that do now */
     uint64_t max_lag_us, max_lag_facts;
     uint32_t writes_open;
     size_t write_bytes_open;

@@ -207,6 +207,7 @@ int ldr_rep_sync_peers(struct ldr_rep *r, const struct ldr_map_shard *s);
 
 /* ---- fresh.c: LDR_E_BUSY, or it may read ---- */
 int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err);
+bool ldr_rep_is_fresh(const struct ldr_rep *r, const struct ldr_map_shard *s);
 int ldr_rep_reached(struct ldr_rep *r, int64_t token, struct ldr_err *err); /* strict, besides */
 
 /* ---- replica.c, again ---- */

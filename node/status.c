@@ -41,6 +41,14 @@ void ldr_msg_replica_of(const struct ldr_rep *r, struct ldr_arena *a, struct ldr
     }
 }
 
+/* By the map, not by what is here: a replica that is lost is owed, too. One that is still being added is not.
+ */
+static bool owes(const struct ldr_node *n, const struct ldr_map_shard *s)
+{
+    const struct ldr_map_replica *me = n->id && s ? ldr_map_replica(s, n->id) : NULL;
+    return me && me->state != LDR_REPLICA_PENDING;
+}
+
 void ldr_node_status(const struct ldr_node *n, struct ldr_node_status *out)
 {
     uint64_t mono = ldr_node_mono(n);
@@ -60,6 +68,7 @@ void ldr_node_status(const struct ldr_node *n, struct ldr_node_status *out)
         uint8_t state = ldr_rep_report(r, s);
         out->replicas++;
         out->replicas_ready += state == LDR_REPLICA_ACTIVE || state == LDR_REPLICA_LEAVING;
+        out->answering += owes(n, s) && ldr_rep_whole(r, s) && r->ready_epoch && ldr_rep_is_fresh(r, s);
         for (uint32_t i = 0; i < r->npeers; i++) {
             const struct ldr_pull_state *p = &r->peers[i]->pull;
             uint64_t age = p->fresh_us ? mono - p->fresh_us : 0;
@@ -68,6 +77,8 @@ void ldr_node_status(const struct ldr_node *n, struct ldr_node_status *out)
             out->max_lag_facts = facts > out->max_lag_facts ? facts : out->max_lag_facts;
         }
     }
+    for (uint32_t i = 0; i < n->map.nshards; i++)
+        out->owed += owes(n, &n->map.shards[i]);
 }
 
 const struct ldr_node_counters *ldr_node_counters(const struct ldr_node *n)
