@@ -55,6 +55,8 @@ void ldr_gw_worker_close(struct ldr_gw_worker *w);
 typedef void (*ldr_gw_handler)(struct ldr_gw_worker *w, const struct ldr_gw_request *q,
                                struct ldr_gw_answer *a);
 
+uint64_t ldr_gw_mono_us(void); /* never goes back; a few milliseconds coarse */
+
 /* ---- Failures as answers ---- */
 /* The status that stands for an error of the library: the user's mistakes are 4xx. */
 int ldr_gw_status(int code);

@@ -1,5 +1,6 @@
 /* Failures as answers, and what a thread has for itself. */
 #include <stdio.h>
+#include <time.h>
 
 #include "gateway/call.h"
 
@@ -17,6 +18,13 @@ void ldr_gw_worker_close(struct ldr_gw_worker *w)
     ldr_gw_queries_close(&w->queries);
     ldr_rows_destroy(w->rows);
     ldr_arena_close(&w->arena);
+}
+
+uint64_t ldr_gw_mono_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 int ldr_gw_status(int code)

@@ -1,6 +1,4 @@
 /* Online reads: Feast's and Larder's own. The answer is written straight from the cells. */
-#include <time.h>
-
 #include "gateway/entities.h"
 #include "gateway/handlers.h"
 
@@ -9,13 +7,6 @@ struct ask {
     struct ldr_slice entities;
     struct ldr_online_opts opts;
 };
-
-static uint64_t mono_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static int fresh_of(const char *text)
 {
@@ -30,7 +21,7 @@ static int read_rows(struct ldr_gw_worker *w, const struct ask *ask, bool feast,
                      const struct ldr_gw_query **query, struct ldr_datum **keys, size_t *nrows,
                      struct ldr_err *err)
 {
-    int rc = ldr_gw_queries_get(&w->queries, &ask->wish, mono_us(), query, err);
+    int rc = ldr_gw_queries_get(&w->queries, &ask->wish, ldr_gw_mono_us(), query, err);
     if (!rc)
         rc = ldr_gw_entities(ask->entities, *query, &w->arena, w->config->rows, feast, keys, nrows, err);
     if (!rc)

@@ -2,4 +2,8 @@
 # larder-gateway as a real process over loopback. usage: integration/gateway.sh BIN_DIR
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-exec python3 "$here/gateway_http.py" "$1"
+status=0
+for part in gateway_http gateway_write; do
+    python3 "$here/$part.py" "$1" || status=1
+done
+exit $status
