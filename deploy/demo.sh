@@ -1,9 +1,11 @@
 #!/bin/sh
 # The flow of the demo against a cluster in containers: a node killed, a replica moved under load, a node added.
-# LARDER, STORE: program and cluster. Called by `./run cluster demo`.
+# LARDER: the program. Called by `./run cluster demo`.
 set -eu
-larder=${LARDER:?} store=${STORE:?}
+larder=${LARDER:?}
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=deploy/members.sh
+. "$here/members.sh"
 work=$(mktemp -d)
 reader=
 trap '[ -z "$reader" ] || kill "$reader" 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -26,7 +28,6 @@ training_set() { # FILE [global options]
         --known-at-column event_ts --full-feature-names -o "$file"
 }
 online="get-online-features -s delay_model_v1 --full-feature-names -e origin=JFK -e dest=LAX -e carrier=B6 -e tailnum=N708JB"
-container() { docker ps -aq --filter label=com.docker.compose.project=larder --filter "label=com.docker.compose.service=$1"; }
 node_of() { "$larder" node list --json | sed -n "s/.*\"id\":\([0-9]*\),\"address\":\"$1:.*/\1/p"; }
 # One line a replica that holds data: shard, node, facts of the shard.
 replicas() {
@@ -116,9 +117,7 @@ settled 60
 
 heading "A fifth node joins, and takes its share"
 replicas >"$work/before"
-compose_up=docker-compose
-! docker compose version >/dev/null 2>&1 || compose_up="docker compose"
-$compose_up -p larder -f "$here/compose.yaml" --profile five up -d --no-deps node-5 >"$work/up" 2>&1 || { cat "$work/up"; exit 1; }
+compose --profile five up -d --no-deps node-5 >"$work/up" 2>&1 || { cat "$work/up"; exit 1; }
 end=$(($(date +%s) + 60))
 until "$larder" health 172.30.77.25:7421/readyz >/dev/null 2>&1 && "$larder" node list | grep -q '172.30.77.25.* active '; do
     [ "$(date +%s)" -lt "$end" ] || fail "node-5 is not ready after a minute"
@@ -142,7 +141,9 @@ type_in status
 
 heading "Summary (all measured)"
 echo "training sets        4 of the cluster, 1 embedded: the same bytes"
-echo "reads meanwhile      $(cat "$work/reads"), of which failed or different: $(cat "$work/bad" 2>/dev/null | wc -l)"
+bad=0
+[ ! -e "$work/bad" ] || bad=$(wc -l <"$work/bad")
+echo "reads meanwhile      $(cat "$work/reads"), of which failed or different: $bad"
 echo "node-2 killed        ready again $caught_up ms after its start"
 echo "one replica moved    $moved ms"
 echo "fifth node           $share % of the data moved (its share is 20 %), in $rebalanced ms"

@@ -93,7 +93,8 @@ static void summary(const struct options *o, struct work *w, double minutes, uns
     printf("  %-34s %12llu\n", "writes in doubt", (unsigned long long)c->writes_in_doubt);
     printf("  %-34s %12llu\n", "writes refused", (unsigned long long)c->writes_refused);
     printf("  %-34s %12llu\n", "entities erased", (unsigned long long)c->erased);
-    printf("  %-34s %12llu\n", "erasures in doubt", (unsigned long long)c->erases_in_doubt);
+    printf("  %-34s %12llu\n", "erasures in doubt or refused",
+           (unsigned long long)(c->erases_in_doubt + c->erases_refused));
     printf("  %-34s %12llu  (%llu strict)\n", "reads answered",
            (unsigned long long)(c->reads_ok + c->strict_ok), (unsigned long long)c->strict_ok);
     printf("  %-34s %12llu\n", "reads failed", (unsigned long long)c->reads_failed);

@@ -68,6 +68,19 @@ static void raise_to(_Atomic uint64_t *at, uint64_t v)
         ;
 }
 
+/* Every request comes here when it has ended, however. */
+static void ended(struct work *w, const char *what, int rc, const struct ldr_err *err, uint64_t began)
+{
+    enum { TOLD_MAX = 10 };
+    uint64_t took = lab_now_us() - began;
+    raise_to(&w->count.slow_us, took);
+    if (rc && atomic_fetch_add(&w->told, 1) < TOLD_MAX) {
+        printf("# %s %s after %.1f ms: %s\n", what, err->in_doubt ? "in doubt" : "failed", (double)took / 1e3,
+               err->message);
+        fflush(stdout);
+    }
+}
+
 /* ---- Writing ---- */
 enum { BATCH_MAX = 16 };
 
@@ -116,6 +129,7 @@ static void write_some(struct work *w, uint32_t first, uint64_t draw)
     }
     uint64_t began = lab_now_us();
     int rc = ldr_write(w->store, "v", names, 3, cell, n, event, NULL, NULL, &err);
+    ended(w, "a write", rc, &err, began);
     enum work_outcome o = rc == 0 ? WORK_ACKED : err.in_doubt ? WORK_IN_DOUBT : WORK_REFUSED;
     for (size_t i = 0; i < n; i++)
         settle(&w->entity[id[i]], number[i], o);
@@ -126,8 +140,6 @@ static void write_some(struct work *w, uint32_t first, uint64_t draw)
         raise_to(&w->count.write_slow_us, now - began);
         atomic_fetch_add(&w->count.facts_acked, n);
     }
-    if (o == WORK_REFUSED && atomic_load(&w->count.writes_refused) == 0)
-        printf("# the first refused write: %s\n", err.message);
     atomic_fetch_add(o == WORK_ACKED      ? &w->count.writes_ok
                      : o == WORK_IN_DOUBT ? &w->count.writes_in_doubt
                                           : &w->count.writes_refused,
@@ -145,13 +157,18 @@ static void erase_one(struct work *w, uint32_t id)
     uint32_t upto = e->sent;
     e->maybe_erased = upto;
     pthread_mutex_unlock(&e->mutex);
+    uint64_t began = lab_now_us();
     int rc = ldr_erase(w->store, NULL, names, &key, 1, &removed, &err);
+    ended(w, "an erasure", rc, &err, began);
     if (rc == 0) {
         pthread_mutex_lock(&e->mutex);
         e->erased = (struct work_ack){lab_now_us(), upto};
         pthread_mutex_unlock(&e->mutex);
     }
-    atomic_fetch_add(rc == 0 ? &w->count.erased : &w->count.erases_in_doubt, 1);
+    atomic_fetch_add(rc == 0        ? &w->count.erased
+                     : err.in_doubt ? &w->count.erases_in_doubt
+                                    : &w->count.erases_refused,
+                     1);
 }
 
 struct work_thread {
@@ -235,7 +252,9 @@ static void *reader(void *arg)
             key[i] =
                 (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)((draw >> 8) + i * 7) % WORK_ENTITIES};
         uint64_t began = lab_now_us();
-        if (ldr_online_get(w->query, key, n, &o, rows, &err)) {
+        int rc = ldr_online_get(w->query, key, n, &o, rows, &err);
+        ended(w, strict ? "a strict read" : "a read", rc, &err, began);
+        if (rc) {
             atomic_fetch_add(&w->count.reads_failed, 1);
         } else {
             pthread_mutex_lock(&w->times_mutex);
@@ -305,6 +324,8 @@ void work_reset_times(struct work *w)
 {
     atomic_store(&w->count.write_gap_us, 0);
     atomic_store(&w->count.write_slow_us, 0);
+    atomic_store(&w->count.slow_us, 0);
+    atomic_store(&w->told, 0);
     pthread_mutex_lock(&w->times_mutex);
     ldr_hist_init(&w->reads);
     pthread_mutex_unlock(&w->times_mutex);

@@ -29,10 +29,12 @@ struct work_entity {
 };
 
 struct work_counts {
-    _Atomic uint64_t writes_ok, writes_in_doubt, writes_refused, facts_acked, erased, erases_in_doubt;
+    _Atomic uint64_t writes_ok, writes_in_doubt, writes_refused, facts_acked;
+    _Atomic uint64_t erased, erases_in_doubt, erases_refused;
     _Atomic uint64_t reads_ok, strict_ok, reads_failed;
     _Atomic uint64_t write_gap_us;  /* longest time without an acknowledged write of anybody */
     _Atomic uint64_t write_slow_us; /* slowest write that was acknowledged */
+    _Atomic uint64_t slow_us;       /* slowest request of any kind, however it ended */
 };
 
 struct work {
@@ -47,6 +49,7 @@ struct work {
     pthread_mutex_t times_mutex;
     struct ldr_hist reads; /* of those that were answered */
     bool no_erasing;
+    atomic_uint told; /* failures that were printed: the first few */
     pthread_mutex_t failure_mutex;
     char failure[512]; /* the first */
     pthread_t thread[WORK_WRITERS + WORK_READERS];
@@ -61,7 +64,7 @@ void work_end(struct work *w);
  * well. */
 bool work_prove(struct work *w, const char *path);
 bool work_failed(struct work *w);
-/* Starts measuring anew: gaps, slowest write, times of reads. */
+/* Starts measuring anew: gaps, slowest requests, times of reads. */
 void work_reset_times(struct work *w);
 double work_read_ms(struct work *w, double quantile);
 #endif
