@@ -5,7 +5,9 @@
 
 #define SEGMENT_LEAST ((size_t)512)
 #define SEGMENT_MOST  ((size_t)256 << 10)
-#define ROUNDS        4 /* segments looked through for rows that were not used, before one is emptied */
+_Static_assert(SEGMENT_MOST < 1 << 19 && SEGMENT_MOST / 8 < 1 << 16 && LDR_KEY_MAX < 1 << 15,
+               "row_n, units and key_n hold whatever fits into a segment");
+#define ROUNDS 4 /* segments looked through for rows that were not used, before one is emptied */
 
 enum keep { KEEP_LIVE, KEEP_USED, KEEP_NONE };
 
@@ -83,7 +85,7 @@ static void clean(struct ldr_rows *rows, struct ldr_rows_segment *s, enum keep k
     uint32_t to = 0;
     for (uint32_t at = 0, extent; at < s->used; at += extent) {
         struct ldr_placed *row = (struct ldr_placed *)(base + at);
-        extent = row->extent;
+        extent = (uint32_t)ldr_placed_extent(row);
         LDR_ASSERT(extent >= LDR_PLACED_HEAD && extent <= s->used - at);
         if (row->dead)
             continue;
@@ -164,7 +166,7 @@ uint64_t ldr_rows_take(struct ldr_rows *rows, struct ldr_rows_log *log, size_t b
         log->open = open_another(rows, log, need, owner);
     struct ldr_rows_segment *s = &log->segments[log->open];
     struct ldr_placed *row = (struct ldr_placed *)(segment_at(rows, s) + s->used);
-    row->extent = (uint32_t)need;
+    row->units = need / 8;
     row->dead = false;
     s->used += (uint32_t)need;
     s->live += (uint32_t)need;
@@ -177,9 +179,10 @@ void ldr_rows_drop(struct ldr_rows *rows, struct ldr_rows_log *log, uint64_t pla
 {
     struct ldr_placed *row = ldr_rows_at(rows, place);
     uint32_t i = rows->index_of[(place - 1) * 8 / rows->segment_n];
-    LDR_ASSERT(i < log->n && !row->dead && log->segments[i].live >= row->extent);
+    uint32_t extent = (uint32_t)ldr_placed_extent(row);
+    LDR_ASSERT(i < log->n && !row->dead && log->segments[i].live >= extent);
     row->dead = true;
-    log->segments[i].live -= row->extent;
+    log->segments[i].live -= extent;
 }
 
 void ldr_rows_evict(struct ldr_rows *rows, struct ldr_rows_log *log, const struct ldr_rows_owner *owner)

@@ -12,16 +12,19 @@
 
 struct ldr_placed {
     int64_t event_us, created_us;
-    uint32_t view, tag;
-    uint32_t row_n, extent; /* extent: bytes that it takes here, with what is left over */
-    uint16_t key_n;
-    bool stamped;
-    bool used : 1; /* since the hand last passed */
-    bool dead : 1;
+    uint64_t row_n : 19, key_n : 15;
+    uint64_t units : 16; /* of 8 bytes: what it takes here, with what is left over */
+    uint64_t stamped : 1;
+    uint64_t used : 1; /* since the hand last passed */
+    uint64_t dead : 1;
+    uint32_t view;
     uint8_t bytes[]; /* key, row */
 };
-_Static_assert(LDR_KEY_MAX <= UINT16_MAX, "key_n holds every key length");
 #define LDR_PLACED_HEAD offsetof(struct ldr_placed, bytes)
+static inline size_t ldr_placed_extent(const struct ldr_placed *row)
+{
+    return (size_t)row->units * 8;
+}
 
 /* A place: units of 8 bytes into the mapping, plus one; 0 = nowhere. */
 #define LDR_PLACE_BITS 35

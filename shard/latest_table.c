@@ -1,8 +1,9 @@
 /* Open addressing with linear probing and backward-shift deletion, one table a stripe. A slot is one word:
  * some bits of the hash and the place of the row, so that a probe reads a row only where it most likely finds
  * it. The slots of all stripes lie in one reserved mapping that never moves, so that prefetching may look at
- * them without a lock; a stripe uses the front of its part and doubles it by need. Where rows lie and who
- * leaves is the matter of latest_rows.h. */
+ * them without a lock; a stripe uses the front of its part and takes a quarter more by need: a table that
+ * doubles would spend as much as a key on each row. Where rows lie and who leaves is the matter of
+ * latest_rows.h. */
 #include "shard/latest_table.h"
 
 #include <pthread.h>
@@ -18,7 +19,7 @@
 struct stripe {
     pthread_mutex_t mutex;
     _Atomic uint64_t *slots; /* 0 = free */
-    _Atomic uint32_t mask;   /* slots in use, minus one */
+    _Atomic uint32_t n;      /* slots in use */
     uint32_t rows;
     struct ldr_rows_log log;
     uint64_t version; /* rises with everything a writer does here */
@@ -33,8 +34,8 @@ struct ldr_latest_table {
     uint32_t slots_max; /* a stripe */
 };
 
-/* The hash, mixed: 7 bits of stripe, then 29 bits of tag; the tag's low bits are the slot a row likes best.
- */
+/* The hash, mixed: 7 bits of stripe, then 29 bits of tag; a row likes best the slot that lies as far into the
+ * table as its tag lies into all tags. */
 #define TAG_BITS (64 - LDR_PLACE_BITS)
 static inline uint64_t mix(uint32_t view, uint64_t hash)
 {
@@ -69,9 +70,22 @@ static inline void slot_set(struct stripe *st, uint32_t i, uint64_t slot)
 {
     atomic_store_explicit(&st->slots[i], slot, memory_order_relaxed);
 }
-static inline uint32_t mask_of(const struct stripe *st)
+static inline uint32_t slots_of(const struct stripe *st)
 {
-    return atomic_load_explicit(&st->mask, memory_order_relaxed);
+    return atomic_load_explicit(&st->n, memory_order_relaxed);
+}
+static inline uint32_t home_of(uint32_t tag, uint32_t n)
+{
+    return (uint32_t)((uint64_t)tag * n >> TAG_BITS);
+}
+static inline uint32_t after(uint32_t i, uint32_t n)
+{
+    return i + 1 == n ? 0 : i + 1;
+}
+/* How far it is from slot a on to slot b. */
+static inline uint32_t distance(uint32_t a, uint32_t b, uint32_t n)
+{
+    return b >= a ? b - a : b + n - a;
 }
 
 int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
@@ -81,9 +95,11 @@ int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
         return LDR_E_NOMEM;
     struct ldr_latest_table *t = memset(mem, 0, sizeof *t);
     size_t budget = budget_bytes / STRIPES;
-    t->slots_max = SLOTS_FIRST; /* an eighth of the budget: the rest is full first unless rows are tiny */
-    while (2 * sizeof(uint64_t) * t->slots_max <= budget / 8 && t->slots_max < 1u << TAG_BITS)
-        t->slots_max *= 2;
+    /* an eighth of the budget: the rest is full first unless rows are tiny */
+    size_t slots = budget / 8 / sizeof(uint64_t);
+    t->slots_max = slots < SLOTS_FIRST      ? SLOTS_FIRST
+                   : slots > 1u << TAG_BITS ? 1u << TAG_BITS
+                                            : (uint32_t)slots;
     size_t slots_n = t->slots_max * sizeof(uint64_t);
     struct ldr_rows_log *logs[STRIPES];
     for (size_t i = 0; i < STRIPES; i++)
@@ -103,7 +119,7 @@ int ldr_latest_create(size_t budget_bytes, struct ldr_latest_table **out)
         struct stripe *st = &t->stripes[i];
         pthread_mutex_init(&st->mutex, NULL);
         st->slots = (_Atomic uint64_t *)t->map + i * t->slots_max;
-        atomic_init(&st->mask, SLOTS_FIRST - 1);
+        atomic_init(&st->n, SLOTS_FIRST);
     }
     *out = t;
     return 0;
@@ -127,8 +143,8 @@ void ldr_latest_destroy(struct ldr_latest_table *t)
 static uint32_t find(const struct ldr_latest_table *t, const struct stripe *st, uint64_t mixed, uint32_t view,
                      struct ldr_slice key)
 {
-    uint32_t mask = mask_of(st), tag = tag_of(mixed);
-    for (uint32_t i = tag & mask;; i = (i + 1) & mask) {
+    uint32_t n = slots_of(st), tag = tag_of(mixed);
+    for (uint32_t i = home_of(tag, n);; i = after(i, n)) {
         uint64_t slot = slot_at(st, i);
         if (!slot)
             return UINT32_MAX;
@@ -143,14 +159,14 @@ static uint32_t find(const struct ldr_latest_table *t, const struct stripe *st, 
 /* Frees slot i and closes the gap, so that every probe still meets no free slot before its row. */
 static void unlink_at(struct stripe *st, uint32_t i)
 {
-    uint32_t mask = mask_of(st);
+    uint32_t n = slots_of(st);
     st->rows--;
-    for (uint32_t j = (i + 1) & mask;; j = (j + 1) & mask) {
+    for (uint32_t j = after(i, n);; j = after(j, n)) {
         uint64_t next = slot_at(st, j);
         if (!next)
             break;
-        uint32_t home = slot_tag(next) & mask;
-        if (((j - home) & mask) >= ((j - i) & mask)) { /* its home is at or before the gap */
+        uint32_t home = home_of(slot_tag(next), n);
+        if (distance(home, j, n) >= distance(i, j, n)) { /* its home is at or before the gap */
             slot_set(st, i, next);
             i = j;
         }
@@ -166,33 +182,40 @@ static void remove_at(struct ldr_latest_table *t, struct stripe *st, uint32_t i)
 
 static void insert(struct stripe *st, uint64_t slot)
 {
-    uint32_t mask = mask_of(st), i = slot_tag(slot) & mask;
+    uint32_t n = slots_of(st), i = home_of(slot_tag(slot), n);
     while (slot_at(st, i))
-        i = (i + 1) & mask;
+        i = after(i, n);
     slot_set(st, i, slot);
 }
 
-static uint32_t slot_with(const struct stripe *st, uint64_t slot)
+/* The slot of a row: its tag is not kept, because it is found again only when the row moves or leaves. */
+static uint32_t slot_with(const struct stripe *st, const struct ldr_placed *row, uint64_t place,
+                          uint64_t *slot)
 {
-    uint32_t mask = mask_of(st), i = slot_tag(slot) & mask;
-    for (uint64_t s; (s = slot_at(st, i)) != slot; i = (i + 1) & mask)
+    uint32_t n = slots_of(st), tag = tag_of(mix(row->view, ldr_key_hash(ldr_slice(row->bytes, row->key_n))));
+    uint32_t i = home_of(tag, n);
+    *slot = slot_of(tag, place);
+    for (uint64_t s; (s = slot_at(st, i)) != *slot; i = after(i, n))
         LDR_ASSERT(s != 0);
     return i;
 }
 static void row_moved(void *ctx, struct ldr_placed *row, uint64_t from, uint64_t to)
 {
     struct stripe *st = ctx;
-    slot_set(st, slot_with(st, slot_of(row->tag, from)), slot_of(row->tag, to));
+    uint64_t slot;
+    uint32_t i = slot_with(st, row, from, &slot);
+    slot_set(st, i, slot_of(slot_tag(slot), to));
 }
 static void row_evicted(void *ctx, struct ldr_placed *row, uint64_t place)
 {
     struct stripe *st = ctx;
-    unlink_at(st, slot_with(st, slot_of(row->tag, place)));
+    uint64_t slot;
+    unlink_at(st, slot_with(st, row, place, &slot));
 }
 
 static bool grow(struct stripe *st, uint32_t slots_max)
 {
-    uint32_t n = mask_of(st) + 1;
+    uint32_t n = slots_of(st), more = n + n / 4;
     if (n >= slots_max)
         return false;
     uint64_t *old = malloc(((size_t)st->rows + 1) * sizeof *old);
@@ -206,7 +229,7 @@ static bool grow(struct stripe *st, uint32_t slots_max)
         slot_set(st, i, 0);
     }
     LDR_ASSERT(at == st->rows);
-    atomic_store_explicit(&st->mask, 2 * n - 1, memory_order_relaxed);
+    atomic_store_explicit(&st->n, more < slots_max ? more : slots_max, memory_order_relaxed);
     for (uint32_t i = 0; i < at; i++)
         insert(st, old[i]);
     free(old);
@@ -217,7 +240,7 @@ static bool grow(struct stripe *st, uint32_t slots_max)
 static uint64_t room_for(struct ldr_latest_table *t, struct stripe *st, size_t bytes)
 {
     const struct ldr_rows_owner owner = {st, row_moved, row_evicted};
-    while ((st->rows + 1) * 4 > (mask_of(st) + 1) * 3 && !grow(st, t->slots_max))
+    while ((uint64_t)(st->rows + 1) * 6 > (uint64_t)slots_of(st) * 5 && !grow(st, t->slots_max))
         ldr_rows_evict(&t->rows, &st->log, &owner);
     return ldr_rows_take(&t->rows, &st->log, bytes, &owner);
 }
@@ -229,7 +252,8 @@ static void put(struct ldr_latest_table *t, struct stripe *st, uint64_t mixed, u
     uint32_t i = find(t, st, mixed, view, key);
     struct ldr_placed *r = i == UINT32_MAX ? NULL : ldr_rows_at(&t->rows, slot_place(slot_at(st, i)));
     size_t need = LDR_PLACED_HEAD + key.n + row->row.n;
-    if (!r || r->extent < need || r->extent > 2 * need + 64) { /* else the common case: same size as before */
+    size_t extent = r ? ldr_placed_extent(r) : 0;
+    if (!r || extent < need || extent > 2 * need + 64) { /* else the common case: same size as before */
         bool used = r && r->used;
         if (r)
             remove_at(t, st, i);
@@ -237,19 +261,18 @@ static void put(struct ldr_latest_table *t, struct stripe *st, uint64_t mixed, u
         if (!place)
             return;
         r = ldr_rows_at(&t->rows, place);
-        r->tag = tag_of(mixed);
         r->view = view;
-        r->key_n = (uint16_t)key.n;
+        r->key_n = key.n;
         r->used = used;
         memcpy(r->bytes, key.p, key.n);
-        insert(st, slot_of(r->tag, place));
+        insert(st, slot_of(tag_of(mixed), place));
         st->rows++;
     }
     memcpy(r->bytes + key.n, row->row.p, row->row.n);
     r->event_us = row->event_us;
     r->created_us = row->created_us;
     r->stamped = row->stamped;
-    r->row_n = (uint32_t)row->row.n;
+    r->row_n = row->row.n;
 }
 
 int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
@@ -269,7 +292,8 @@ int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, str
     }
     struct ldr_placed *r = ldr_rows_at(&t->rows, slot_place(slot_at(st, i)));
     if (version) {
-        r->used = true;
+        if (!r->used) /* a line that nothing is written to need not be written back */
+            r->used = true;
         st->hits++;
     }
     out->event_us = r->event_us;
@@ -286,15 +310,15 @@ void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
-    __builtin_prefetch((const void *)&st->slots[tag_of(mixed) & mask_of(st)]);
+    __builtin_prefetch((const void *)&st->slots[home_of(tag_of(mixed), slots_of(st))]);
 }
 
 void ldr_latest_prefetch_row(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
 {
     uint64_t mixed = mix(view, hash);
     const struct stripe *st = stripe_of(t, mixed);
-    uint32_t mask = mask_of(st), tag = tag_of(mixed);
-    for (uint32_t i = tag & mask, n = 0; n < PROBES_AHEAD; i = (i + 1) & mask, n++) {
+    uint32_t n = slots_of(st), tag = tag_of(mixed);
+    for (uint32_t i = home_of(tag, n), k = 0; k < PROBES_AHEAD; i = after(i, n), k++) {
         uint64_t slot = slot_at(st, i);
         if (!slot)
             return;
@@ -306,6 +330,7 @@ void ldr_latest_prefetch_row(const struct ldr_latest_table *t, uint32_t view, ui
         __builtin_prefetch(p + 64);
         __builtin_prefetch(p + 128);
         __builtin_prefetch(p + 192);
+        __builtin_prefetch(p + 248); /* a row of four lines mostly lies across five */
         return;
     }
 }
@@ -350,7 +375,7 @@ void ldr_latest_forget_view(struct ldr_latest_table *t, uint32_t view)
         struct stripe *st = &t->stripes[k];
         pthread_mutex_lock(&st->mutex);
         st->version++;
-        for (uint32_t i = 0; i <= mask_of(st);) {
+        for (uint32_t i = 0; i < slots_of(st);) {
             uint64_t slot = slot_at(st, i);
             if (slot && ldr_rows_at(&t->rows, slot_place(slot))->view == view)
                 remove_at(t, st, i); /* look at i again: another row may have moved here */
@@ -370,7 +395,7 @@ void ldr_latest_stats(struct ldr_latest_table *t, struct ldr_latest_stats *out)
         struct stripe *st = &t->stripes[k];
         pthread_mutex_lock(&st->mutex);
         out->rows += st->rows;
-        out->bytes += (mask_of(st) + 1) * sizeof(uint64_t) + ldr_rows_bytes(&st->log);
+        out->bytes += slots_of(st) * sizeof(uint64_t) + ldr_rows_bytes(&st->log);
         out->hits += st->hits;
         out->misses += st->misses;
         pthread_mutex_unlock(&st->mutex);
