@@ -28,6 +28,12 @@ static void send(struct ldr_reply *r, int code, struct ldr_slice payload)
     ldr_release(NULL, m);
 }
 
+static struct ldr_buf *room(struct ldr_reply *r)
+{
+    const struct measured *m = r->impl[0];
+    return m->to->room(m->to);
+}
+
 static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r)
 {
     struct ldr_node_daemon *d = ctx;
@@ -36,11 +42,12 @@ static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, s
         d->inner.serve(d->inner.ctx, type, payload, r);
         return;
     }
-    *m = (struct measured){.reply = {.send = send, .impl = {m}, .deadline_ms = r->deadline_ms},
-                           .to = r,
-                           .times = &d->times[type],
-                           .d = d,
-                           .began_us = d->seam->mono_us(d->seam->ctx)};
+    *m = (struct measured){
+        .reply = {.send = send, .room = r->room ? room : NULL, .impl = {m}, .deadline_ms = r->deadline_ms},
+        .to = r,
+        .times = &d->times[type],
+        .d = d,
+        .began_us = d->seam->mono_us(d->seam->ctx)};
     d->inner.serve(d->inner.ctx, type, payload, &m->reply);
 }
 

@@ -37,6 +37,8 @@ int ldr_node_create(const struct ldr_node_opts *o, struct ldr_node **out, struct
     n->phase = LDR_NODE_NEW;
     ldr_map_init(&n->map, o->heap);
     ldr_buf_init(&n->out, o->heap, LDR_PAYLOAD_MAX);
+    ldr_buf_init(&n->reading.rows, o->heap, LDR_PAYLOAD_MAX);
+    ldr_arena_init(&n->reading.arena, o->heap, 0);
     ldr_held_init(&n->held, o->heap);
     ldr_held_init(&n->held_kept, o->heap);
     ldr_buf_init(&n->held_buf, o->heap, 0);
@@ -64,6 +66,8 @@ void ldr_node_destroy(struct ldr_node *n)
     }
     ldr_map_close(&n->map);
     ldr_buf_close(&n->out);
+    ldr_buf_close(&n->reading.rows);
+    ldr_arena_close(&n->reading.arena);
     ldr_held_close(&n->held);
     ldr_held_close(&n->held_kept);
     ldr_buf_close(&n->held_buf);

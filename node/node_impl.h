@@ -120,6 +120,10 @@ struct ldr_node {
     uint32_t jobs, writes_open;
     size_t write_bytes_open;
     struct ldr_buf out; /* the answer being made */
+    struct {
+        struct ldr_arena arena;
+        struct ldr_buf rows;
+    } reading; /* a lookup's: it begins and ends within one call */
     struct ldr_timer tick, beat;
     uint32_t phase_at;
     /* records */

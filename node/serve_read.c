@@ -4,65 +4,111 @@
 #define FLAG_ASOF   1
 #define FLAG_STRICT 2
 
-static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_arena *a,
-                   struct ldr_buf *rows, struct ldr_lookup_rep *out, struct ldr_err *err)
+#define READING_KEPT ((size_t)1 << 20) /* a buffer that grew larger is given back */
+
+/* May this node answer for all that is asked? */
+static int may_read(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_rep **reps,
+                    struct ldr_err *err)
 {
+    for (uint32_t i = 0; i < m->n_groups; i++) {
+        const struct ldr_msg_group *g = &m->groups[i];
+        int rc = ldr_serve_find(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, &reps[i], err);
+        if (rc == 0 && (m->flags & FLAG_STRICT))
+            rc = ldr_rep_reached(reps[i], m->token, err);
+        for (uint32_t k = 0; rc == 0 && k < g->n_points; k++) {
+            uint64_t h = ldr_key_hash(g->points[k].key);
+            if (h < reps[i]->about.lo || h > reps[i]->about.hi)
+                rc = ldr_fail(err, LDR_E_INVALID, "shard %u: a key is not of this shard", g->shard);
+        }
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Rows go to the end of `rows`, each behind room for the head of its answer. */
+static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_buf *rows,
+                   struct ldr_lookup_rep *out, struct ldr_err *err)
+{
+    struct ldr_arena *a = &n->reading.arena;
     struct ldr_asof at = {.t_us = m->t_us, .known_at_us = m->known_at_us};
     uint64_t points = 0;
     for (uint32_t i = 0; i < m->n_groups; i++)
         points += m->groups[i].n_points;
-    out->answers = ldr_arena_calloc(a, points, sizeof *out->answers);
-    if (!out->answers)
+    struct ldr_rep **reps = ldr_arena_alloc(a, m->n_groups * sizeof *reps);
+    out->answers = ldr_arena_alloc(a, points * sizeof *out->answers);
+    if (!reps || !out->answers)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    for (uint32_t i = 0; i < m->n_groups; i++) {
-        const struct ldr_msg_group *g = &m->groups[i];
-        struct ldr_rep *r = NULL;
-        int rc = ldr_serve_find(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, &r, err);
-        if (rc == 0 && (m->flags & FLAG_STRICT))
-            rc = ldr_rep_reached(r, m->token, err);
-        for (uint32_t k = 0; rc == 0 && k < g->n_points; k++) {
-            uint64_t h = ldr_key_hash(g->points[k].key);
-            if (h < r->about.lo || h > r->about.hi)
-                rc = ldr_fail(err, LDR_E_INVALID, "shard %u: a key is not of this shard", g->shard);
-        }
-        if (rc == 0)
-            rc = n->o.vault.lookup(n->o.vault.ctx, g->shard, g->points, g->n_points,
-                                   m->flags & FLAG_ASOF ? &at : NULL, &rows[i], out->answers + out->n_answers,
-                                   err);
-        if (rc)
-            return r ? ldr_rep_damaged(r, rc, err) : rc;
-        out->n_answers += g->n_points;
-    }
+    int rc = may_read(n, m, reps, err);
+    if (rc)
+        return rc;
+    struct ldr_vault_lookup q = {.groups = m->groups,
+                                 .n_groups = m->n_groups,
+                                 .at = m->flags & FLAG_ASOF ? &at : NULL,
+                                 .rows = rows,
+                                 .gap = LDR_ANSWER_HEAD,
+                                 .out = out->answers};
+    rc = n->o.vault.lookup(n->o.vault.ctx, &q, err);
+    if (rc)
+        return ldr_rep_damaged(reps[q.failed], rc, err);
+    out->n_answers = (uint32_t)points;
     n->count.lookups++;
     n->count.points += points;
     return 0;
 }
 
+/* When the rows lie as an answer has them, and they do where all were in memory, only the heads are missing:
+ * nothing is copied again. False: the answer has to be encoded. */
+static bool finish_in_place(const struct ldr_lookup_rep *m, struct ldr_buf *rows, size_t from)
+{
+    size_t at = from + LDR_LOOKUP_REP_HEAD;
+    for (uint32_t i = 0; i < m->n_answers; i++) {
+        const struct ldr_msg_answer *a = &m->answers[i];
+        if (!(a->flags & 1) || a->row.p != rows->p + at + LDR_ANSWER_HEAD)
+            return false;
+        at += LDR_ANSWER_HEAD + a->row.n;
+    }
+    if (at != rows->n)
+        return false;
+    uint8_t *p = rows->p + from;
+    ldr_lookup_rep_head(p, m);
+    p += LDR_LOOKUP_REP_HEAD;
+    for (uint32_t i = 0; i < m->n_answers; i++) {
+        ldr_msg_answer_head(p, &m->answers[i]);
+        p += LDR_ANSWER_HEAD + m->answers[i].row.n;
+    }
+    return true;
+}
+
 void ldr_serve_lookup(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
 {
-    struct ldr_arena a;
     struct ldr_lookup_req m;
     struct ldr_lookup_rep out = {.defs = n->o.vault.defs_version(n->o.vault.ctx)};
     struct ldr_err err = {0};
-    ldr_arena_init(&a, n->o.heap, 0);
-    int rc = ldr_lookup_req_decode(payload, &a, &m);
-    struct ldr_buf *rows = rc ? NULL : ldr_arena_calloc(&a, m.n_groups, sizeof *rows); /* of each group */
+    struct ldr_buf *rows = reply->room ? reply->room(reply) : NULL;
+    if (!rows) {
+        rows = &n->reading.rows;
+        ldr_buf_reset(rows);
+    }
+    size_t from = rows->n;
+    int rc = ldr_lookup_req_decode(payload, &n->reading.arena, &m);
     if (rc)
         ldr_fail(&err, rc, "the request cannot be read");
-    else if (!rows)
+    else if (!ldr_buf_reserve(rows, LDR_LOOKUP_REP_HEAD))
         rc = ldr_fail(&err, LDR_E_NOMEM, "out of memory");
     if (rc == 0) {
-        for (uint32_t i = 0; i < m.n_groups; i++)
-            ldr_buf_init(&rows[i], n->o.heap, LDR_FRAME_MAX);
-        rc = look_up(n, &m, &a, rows, &out, &err);
-        if (rc == 0)
-            ldr_serve_out(n, reply, ldr_lookup_rep_encode(&out, ldr_serve_buf(n)));
-        for (uint32_t i = 0; i < m.n_groups; i++)
-            ldr_buf_close(&rows[i]);
+        rows->n += LDR_LOOKUP_REP_HEAD;
+        rc = look_up(n, &m, rows, &out, &err);
     }
     if (rc)
         ldr_serve_fail(n, reply, rc, &err);
-    ldr_arena_close(&a);
+    else if (finish_in_place(&out, rows, from))
+        reply->send(reply, 0, ldr_slice(rows->p + from, rows->n - from));
+    else
+        ldr_serve_out(n, reply, ldr_lookup_rep_encode(&out, ldr_serve_buf(n)));
+    ldr_arena_reset(&n->reading.arena);
+    if (n->reading.rows.cap > READING_KEPT)
+        ldr_buf_close(&n->reading.rows);
 }
 
 void ldr_serve_stamp(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)

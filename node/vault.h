@@ -232,6 +232,20 @@ struct ldr_vault_space {
     bool full; /* under the watermark: writes are refused, reads and erasing go on */
 };
 
+/* Points of one or more shards at once. An unknown view: not found. */
+struct ldr_vault_lookup {
+    const struct ldr_msg_group *groups; /* of which shard and points count */
+    uint32_t n_groups;
+    const struct ldr_asof *at; /* NULL: the newest fact; its ttl counts, that of the view does not */
+    /* Rows are appended here and stay valid until it changes. They may stand one behind the other in the
+     * order of the points, each behind `gap` bytes that are free to be written to: whoever looks may find
+     * it so. */
+    struct ldr_buf *rows;
+    uint32_t gap;
+    struct ldr_msg_answer *out; /* one for each point */
+    uint32_t failed;            /* out: the group that a failure is about */
+};
+
 struct ldr_vault {
     void *ctx;
     /* ---- synchronous ---- */
@@ -239,12 +253,7 @@ struct ldr_vault {
     /* Appends; LDR_E_NOT_FOUND */
     int (*note_get)(void *ctx, uint32_t shard, const char *key, struct ldr_buf *out);
     uint64_t (*defs_version)(void *ctx); /* 0 = none yet */
-    /* Newest facts of n points, or (at not NULL) those that answer the as-of question; ttl of `at` counts,
-     * that of the view does not. out has n entries; rows are appended to scratch and stay valid until it
-     * changes. An unknown view: not found. */
-    int (*lookup)(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
-                  const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
-                  struct ldr_err *err);
+    int (*lookup)(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
     int (*stats)(void *ctx, uint32_t shard, struct ldr_vault_stats *out);
     void (*space)(void *ctx, struct ldr_vault_space *out);
     /* ---- asynchronous ---- */

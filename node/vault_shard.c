@@ -287,8 +287,7 @@ void ldr_vault_shard_destroy(struct ldr_vault_shard *v)
     for (uint32_t i = 0; i < v->nnotes; i++)
         ldr_release(NULL, v->notes[i].p);
     ldr_release(NULL, v->notes);
-    ldr_release(NULL, v->points);
-    ldr_release(NULL, v->answers);
+    vault_looking_close(&v->looking);
     if (v->lock_fd >= 0)
         close(v->lock_fd);
     free(v->dir);

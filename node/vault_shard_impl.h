@@ -63,9 +63,13 @@ struct ldr_vault_shard {
     } *notes;
     uint32_t nnotes;
     bool putting_notes;
-    struct ldr_point *points; /* of lookups */
-    struct ldr_answer *answers;
-    uint32_t points_cap;
+    struct vlooking { /* of lookups: one entry a point whose view is known */
+        struct ldr_point *points;
+        struct ldr_shard **shards;
+        struct ldr_answer *answers;
+        uint32_t *at; /* which point of the request it is */
+        uint32_t n, cap;
+    } looking;
     uint32_t tasks; /* under way, all */
 };
 
@@ -125,9 +129,8 @@ int vault_note_get(void *ctx, uint32_t shard, const char *key, struct ldr_buf *o
 void vault_note_put(void *ctx, struct ldr_vault_notes *op);
 
 /* ---- vault_shard_read.c, vault_shard_write.c, vault_shard_life.c ---- */
-int vault_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
-                 const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
-                 struct ldr_err *err);
+int vault_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
+void vault_looking_close(struct vlooking *k);
 void vault_asof(void *ctx, struct ldr_vault_asof *op);
 void vault_scan(void *ctx, struct ldr_vault_scan *op);
 void vault_log(void *ctx, struct ldr_vault_log *op);

@@ -15,64 +15,114 @@ static int nomem(struct vtask *t)
 
 /* ---- points ---- */
 
-static int room(struct ldr_vault_shard *v, uint32_t n)
+static int room(struct vlooking *k, uint64_t n)
 {
-    if (n <= v->points_cap)
+    if (n <= k->cap)
         return 0;
-    struct ldr_point *points = ldr_resize(NULL, v->points, n * sizeof *points);
-    if (points)
-        v->points = points;
-    struct ldr_answer *answers = ldr_resize(NULL, v->answers, n * sizeof *answers);
-    if (answers)
-        v->answers = answers;
-    if (!points || !answers)
+    if (n > UINT32_MAX)
         return LDR_E_NOMEM;
-    v->points_cap = n;
+    void *p;
+#define GROW(field)                                              \
+    if (!(p = ldr_resize(NULL, k->field, n * sizeof *k->field))) \
+        return LDR_E_NOMEM;                                      \
+    k->field = p;
+    GROW(points)
+    GROW(shards)
+    GROW(answers)
+    GROW(at)
+#undef GROW
+    k->cap = (uint32_t)n;
     return 0;
 }
 
-int vault_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
-                 const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
-                 struct ldr_err *err)
+void vault_looking_close(struct vlooking *k)
+{
+    ldr_release(NULL, k->points);
+    ldr_release(NULL, k->shards);
+    ldr_release(NULL, k->answers);
+    ldr_release(NULL, k->at);
+}
+
+/* Which shard each point is of, where its view is known. */
+static int gather(struct ldr_vault_shard *v, struct ldr_vault_lookup *q, uint64_t *total, struct ldr_err *err)
+{
+    struct vlooking *k = &v->looking;
+    const struct vdefs_view *view = NULL;
+    *total = 0;
+    for (uint32_t i = 0; i < q->n_groups; i++)
+        *total += q->groups[i].n_points;
+    if (room(k, *total) != 0)
+        return ldr_fail(err, LDR_E_NOMEM, "looking up: out of memory");
+    k->n = 0;
+    for (uint32_t i = 0, at = 0; i < q->n_groups; i++) {
+        const struct ldr_msg_group *g = &q->groups[i];
+        struct vreplica *r = vault_find(v, g->shard);
+        q->failed = i;
+        if (r && r->exclusive)
+            return ldr_fail(err, LDR_E_BUSY, "the replica is being opened, closed or cut");
+        if (!r || !r->s)
+            return ldr_fail(err, LDR_E_NOT_FOUND, "the replica is not open here");
+        for (uint32_t p = 0; p < g->n_points; p++, at++) {
+            const struct ldr_msg_point *from = &g->points[p];
+            if (!view || view->id != from->view)
+                view = vdefs_view(v->defs, from->view);
+            if (!view)
+                continue;
+            k->points[k->n] = (struct ldr_point){from->view, ldr_key_hash(from->key), from->key};
+            k->shards[k->n] = r->s;
+            k->at[k->n++] = at;
+        }
+    }
+    return 0;
+}
+
+static int look_asof(struct vlooking *k, const struct ldr_vault_lookup *q, size_t *failed,
+                     struct ldr_err *err)
+{
+    size_t from = q->rows->n;
+    int rc = 0;
+    for (uint32_t i = 0; i < k->n && rc == 0; i++) {
+        *failed = i;
+        rc = ldr_shard_asof(k->shards[i], NULL, &k->points[i], q->at, q->rows, &k->answers[i], err);
+    }
+    for (uint32_t i = 0; i < k->n && rc == 0; i++) /* rows stand one behind the other */
+        if (k->answers[i].found) {
+            k->answers[i].row.p = q->rows->p + from;
+            from += k->answers[i].row.n;
+        }
+    return rc;
+}
+
+int vault_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err)
 {
     struct ldr_vault_shard *v = ctx;
-    struct vreplica *r = vault_find(v, shard);
-    uint32_t m = 0;
+    struct vlooking *k = &v->looking;
+    uint64_t total;
+    size_t failed = 0;
     ldr_err_clear(err);
-    if (r && r->exclusive)
-        return ldr_fail(err, LDR_E_BUSY, "the replica is being opened, closed or cut");
-    if (!r || !r->s)
-        return ldr_fail(err, LDR_E_NOT_FOUND, "the replica is not open here");
-    if (room(v, n) != 0)
-        return ldr_fail(err, LDR_E_NOMEM, "looking up: out of memory");
-    for (uint32_t i = 0; i < n; i++)
-        if (vdefs_view(v->defs, points[i].view))
-            v->points[m++] = (struct ldr_point){points[i].view, ldr_key_hash(points[i].key), points[i].key};
-    int rc = 0;
-    if (!at) {
-        rc = ldr_shard_latest_many(r->s, v->points, m, scratch, v->answers, err);
-    } else {
-        size_t base = scratch->n;
-        for (uint32_t i = 0; i < m && rc == 0; i++)
-            rc = ldr_shard_asof(r->s, NULL, &v->points[i], at, scratch, &v->answers[i], err);
-        for (uint32_t i = 0, from = 0; i < m && rc == 0; i++) /* rows stand one behind the other */
-            if (v->answers[i].found) {
-                v->answers[i].row.p = scratch->p + base + from;
-                from += (uint32_t)v->answers[i].row.n;
-            }
+    int rc = gather(v, q, &total, err);
+    if (rc)
+        return rc;
+    rc = q->at ? look_asof(k, q, &failed, err)
+               : ldr_shards_latest(k->shards, k->points, k->n, q->gap, q->rows, k->answers, &failed, err);
+    if (rc) {
+        uint32_t g = 0;
+        for (uint64_t before = k->n ? k->at[failed] : 0; before >= q->groups[g].n_points; g++)
+            before -= q->groups[g].n_points;
+        q->failed = g;
+        return rc;
     }
-    for (uint32_t i = 0, k = 0; i < n && rc == 0; i++) {
-        memset(&out[i], 0, sizeof out[i]);
-        if (!vdefs_view(v->defs, points[i].view))
-            continue;
-        const struct ldr_answer *a = &v->answers[k++];
-        if (a->found)
-            out[i] = (struct ldr_msg_answer){.flags = (uint8_t)(1 | (a->stamped ? 2 : 0)),
-                                             .event_us = a->event_us,
-                                             .created_us = a->created_us,
-                                             .row = a->row};
+    if (k->n < total)
+        memset(q->out, 0, total * sizeof *q->out);
+    for (uint32_t i = 0; i < k->n; i++) {
+        const struct ldr_answer *a = &k->answers[i];
+        q->out[k->at[i]] = a->found ? (struct ldr_msg_answer){.flags = (uint8_t)(1 | (a->stamped ? 2 : 0)),
+                                                              .event_us = a->event_us,
+                                                              .created_us = a->created_us,
+                                                              .row = a->row}
+                                    : (struct ldr_msg_answer){0};
     }
-    return rc;
+    return 0;
 }
 
 /* ---- as of, many ---- */

@@ -61,6 +61,13 @@ LDR_MSG_LIST(X)
 #undef X
 LDR_MSG_CODEC(msg_error)
 
+/* Parts of an answer to LOOKUP, for whoever has its rows at their place already: what stands before the first
+ * answer, and before the row of each. Together they are what ldr_lookup_rep_encode makes. */
+#define LDR_LOOKUP_REP_HEAD 12
+#define LDR_ANSWER_HEAD     21
+void ldr_lookup_rep_head(uint8_t p[LDR_LOOKUP_REP_HEAD], const struct ldr_lookup_rep *m);
+void ldr_msg_answer_head(uint8_t p[LDR_ANSWER_HEAD], const struct ldr_msg_answer *m);
+
 /* The same by number, for code that serves all messages alike. */
 struct ldr_msg_codec {
     size_t size; /* of the struct */

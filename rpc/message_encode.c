@@ -111,3 +111,15 @@ LDR_ITEM_LIST(X)
 LDR_MSG_LIST(X)
 #undef X
 ENCODE(msg_error)
+
+_Static_assert((int)LDR_LOOKUP_REP_HEAD == (int)ldr_min_lookup_rep &&
+                   (int)LDR_ANSWER_HEAD == (int)ldr_min_msg_answer,
+               "the heads are all but the answers, all but the row");
+void ldr_lookup_rep_head(uint8_t p[LDR_LOOKUP_REP_HEAD], const struct ldr_lookup_rep *m)
+{
+    put_u32(put_u64(p, m->defs), m->n_answers);
+}
+void ldr_msg_answer_head(uint8_t p[LDR_ANSWER_HEAD], const struct ldr_msg_answer *m)
+{
+    put_u32(put_i64(put_i64(put_u8(p, m->flags), m->event_us), m->created_us), (uint32_t)m->row.n);
+}

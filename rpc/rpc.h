@@ -31,6 +31,10 @@ struct ldr_reply {
     /* May be called inside serve. code 0 with the answer, or LDR_E_* with an encoded ldr_msg_error (or
      * nothing). Copies the payload; the reply is gone afterwards. */
     void (*send)(struct ldr_reply *r, int code, struct ldr_slice payload);
+    /* Where an answer may be made at its place on the way out, instead of being copied there: bytes appended
+     * to this buffer (and nothing before them changed), then sent by `send` before serve returns. What else
+     * is sent drops them. NULL, here or returned: there is no such place. */
+    struct ldr_buf *(*room)(struct ldr_reply *r);
     void *impl[2];
     uint32_t deadline_ms; /* what the caller still waits for, at arrival; 0 = unknown */
 };

@@ -78,8 +78,37 @@ static void flush(struct conn *c)
     }
 }
 
+struct ldr_buf *conn_room(struct conn *c)
+{
+    LDR_ASSERT(!c->room);
+    if (c->closing || !ldr_buf_reserve(&c->out, LDR_FRAME_HEAD)) {
+        c->out.err = 0; /* what was gathered before is whole and still goes out */
+        return NULL;
+    }
+    c->room = true;
+    c->room_at = c->out.n;
+    c->out.n += LDR_FRAME_HEAD;
+    c->out.max = c->out.n + LDR_PAYLOAD_MAX;
+    return &c->out;
+}
+
+/* Ends a room; whether the payload lies in it, whole. */
+static bool in_room(struct conn *c, struct ldr_slice payload)
+{
+    if (!c->room)
+        return false;
+    size_t from = c->room_at + LDR_FRAME_HEAD;
+    bool here = c->out.err == 0 && payload.n == c->out.n - from && payload.p == c->out.p + from;
+    c->room = false;
+    c->out.max = c->wire->limits.unsent_max + LDR_FRAME_MAX;
+    c->out.err = 0;
+    c->out.n = c->room_at;
+    return here;
+}
+
 int conn_send(struct conn *c, const struct ldr_frame *f)
 {
+    bool here = in_room(c, f->payload);
     if (c->closing)
         return LDR_E_UNAVAILABLE;
     if (f->payload.n > LDR_PAYLOAD_MAX)
@@ -92,7 +121,7 @@ int conn_send(struct conn *c, const struct ldr_frame *f)
     }
     ldr_put_le32(p, (uint32_t)(LDR_FRAME_HEAD_BARE + f->payload.n));
     ldr_frame_put(p + 4, f);
-    if (f->payload.n)
+    if (f->payload.n && !here)
         memcpy(p + LDR_FRAME_HEAD, f->payload.p, f->payload.n);
     c->out.n += LDR_FRAME_HEAD + f->payload.n;
     c->appended += LDR_FRAME_HEAD + f->payload.n;

@@ -48,6 +48,8 @@ struct conn {
     size_t part_n, part_cap;
     size_t frame_max;
     struct ldr_buf out, flight; /* being gathered; being written */
+    size_t room_at;             /* while room: where the frame that is being made begins in out */
+    bool room;
     uv_write_t write;
     uint64_t appended, handed; /* bytes ever; handed: that the kernel may have seen */
     uint64_t rx_ms, tx_ms,
@@ -67,6 +69,9 @@ void conn_resume(struct conn *c); /* frames come from the loop, not inside this 
 /* Appends a frame, sent at the end of this turn of the loop. LDR_E_TOO_BIG, LDR_E_NOMEM, LDR_E_UNAVAILABLE.
  */
 int conn_send(struct conn *c, const struct ldr_frame *f);
+/* For a payload to be made at its place: appended to this buffer, then given to conn_send as it lies there.
+ * Any other frame that is sent takes its place. NULL: no memory, or closing. */
+struct ldr_buf *conn_room(struct conn *c);
 void conn_close(struct conn *c); /* fine when closing */
 static inline size_t conn_unsent(const struct conn *c)
 {

@@ -158,6 +158,13 @@ static void reply_send(struct ldr_reply *reply, int code, struct ldr_slice paylo
     ldr_uv_loop_post(r->shard->loop, &l->job);
 }
 
+/* Only for one that is answered where it is served: the loop's thread, and nothing sent in between. */
+static struct ldr_buf *reply_room(struct ldr_reply *reply)
+{
+    struct request *r = reply->impl[0];
+    return r->peer && ldr_uv_loop_here(r->shard->loop) ? conn_room(&r->peer->conn) : NULL;
+}
+
 /* ---- Frames. ---- */
 static int greet(struct peer *p, const struct ldr_frame *f, struct ldr_err *err)
 {
@@ -225,11 +232,12 @@ static void on_frame(struct conn *c, const struct ldr_frame *f)
         answer(p, f->type, f->id, LDR_E_NOMEM, ldr_slice(NULL, 0));
         return;
     }
-    *r = (struct request){.reply = {.send = reply_send, .impl = {r}, .deadline_ms = f->arg},
-                          .shard = sh,
-                          .peer = p,
-                          .id = f->id,
-                          .type = f->type};
+    *r = (struct request){
+        .reply = {.send = reply_send, .room = reply_room, .impl = {r}, .deadline_ms = f->arg},
+        .shard = sh,
+        .peer = p,
+        .id = f->id,
+        .type = f->type};
     request_link(r);
     p->outstanding++;
     credit(p);

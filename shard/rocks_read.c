@@ -4,8 +4,9 @@
 #include "shard/pick.h"
 #include "shard/shard_impl.h"
 
-#define SLOT_AHEAD     24  /* entities whose slot is fetched before it is looked at, */
-#define ROW_AHEAD      10  /* and whose row is: a core keeps some dozen lines on their way */
+#define SLOTS_AHEAD 128 /* entities whose slots are fetched before the first is looked at, */
+#define ROWS_AHEAD \
+    32 /* and whose rows are: reading takes locks, and what is fetched between two locks waits */
 #define MISSES         256 /* keys in one multi-get */
 #define SCAN_READAHEAD ((size_t)2 << 20)
 
@@ -149,14 +150,27 @@ int ldr_shard_latest(struct ldr_shard *s, const struct ldr_point *p, struct ldr_
     return 0;
 }
 
-/* ---- latest_many: hits first, batch by batch; then what missed, sorted, in one multi-get a block ---- */
+/* ---- Many: hits first, in order; then what missed, shard by shard, sorted, in one multi-get a block ---- */
 
+struct many {
+    struct ldr_shard *one, *const *each; /* the shard of all points, or (one NULL) of each */
+    const struct ldr_point *p;
+    size_t n, gap, failed;
+    struct ldr_buf *scratch;
+    struct ldr_answer *out;
+    struct miss *misses;
+    size_t nmisses;
+};
 struct miss {
     size_t at; /* index of the probe */
     uint64_t version;
     size_t lk_n;
     const uint8_t *lk;
 };
+static inline struct ldr_shard *shard_of(const struct many *m, size_t i)
+{
+    return m->one ? m->one : m->each[i];
+}
 
 static int miss_cmp(const void *a, const void *b)
 {
@@ -171,27 +185,26 @@ static void row_to_offset(struct ldr_answer *a, const struct ldr_buf *scratch)
     a->row.p = (const uint8_t *)(uintptr_t)(a->row.p - scratch->p);
 }
 
-static int take_block(struct ldr_shard *s, const struct ldr_point *p, const struct miss *m, size_t n,
-                      rocksdb_pinnableslice_t *const *values, struct ldr_buf *scratch, struct ldr_answer *out,
-                      struct ldr_err *err)
+static int take_block(struct many *q, struct ldr_shard *s, const struct miss *m, size_t n,
+                      rocksdb_pinnableslice_t *const *values, struct ldr_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         if (!values[i])
             continue;
-        const struct ldr_point *q = &p[m[i].at];
+        const struct ldr_point *p = &q->p[m[i].at];
         const struct ldr_view *v;
-        int rc = ldr_view_need(s, q->view, &v, err);
+        int rc = ldr_view_need(s, p->view, &v, err);
         if (rc == 0)
-            rc = take_value(s, v, q, m[i].version, values[i], scratch, &out[m[i].at], err);
+            rc = take_value(s, v, p, m[i].version, values[i], q->scratch, &q->out[m[i].at], err);
         if (rc)
             return rc;
-        row_to_offset(&out[m[i].at], scratch);
+        row_to_offset(&q->out[m[i].at], q->scratch);
     }
     return 0;
 }
 
-static int fetch_block(struct ldr_shard *s, const struct ldr_point *p, const struct miss *m, size_t n,
-                       struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
+static int fetch_block(struct many *q, struct ldr_shard *s, const struct miss *m, size_t n,
+                       struct ldr_err *err)
 {
     const char *keys[MISSES];
     size_t lens[MISSES];
@@ -211,26 +224,26 @@ static int fetch_block(struct ldr_shard *s, const struct ldr_point *p, const str
         rc = rc ? rc : bad;
     }
     if (rc == 0)
-        rc = take_block(s, p, m, n, values, scratch, out, err);
+        rc = take_block(q, s, m, n, values, err);
     for (size_t i = 0; i < n; i++)
         if (values[i])
             rocksdb_pinnableslice_destroy(values[i]);
     return rc;
 }
 
-static int fetch_misses(struct ldr_shard *s, const struct ldr_point *p, struct miss *m, size_t n,
-                        struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err)
+/* What missed in one shard. */
+static int fetch_misses(struct many *q, struct ldr_shard *s, struct miss *m, size_t n, struct ldr_err *err)
 {
     int rc = 0;
     struct ldr_arena keys;
     ldr_arena_init(&keys, NULL, 0);
     for (size_t i = 0; i < n && rc == 0; i++) {
-        const struct ldr_point *q = &p[m[i].at];
+        const struct ldr_point *p = &q->p[m[i].at];
         const struct ldr_view *v;
-        rc = ldr_view_need(s, q->view, &v, err);
-        uint8_t *lk = rc ? NULL : ldr_arena_alloc(&keys, LDR_HK_PREFIX + q->key.n);
+        rc = ldr_view_need(s, p->view, &v, err);
+        uint8_t *lk = rc ? NULL : ldr_arena_alloc(&keys, LDR_HK_PREFIX + p->key.n);
         if (lk) {
-            m[i].lk_n = ldr_lk_write(lk, q->view, q->hash, q->key);
+            m[i].lk_n = ldr_lk_write(lk, p->view, p->hash, p->key);
             m[i].lk = lk;
         } else if (rc == 0) {
             rc = scratch_fail(err, LDR_E_NOMEM);
@@ -239,59 +252,88 @@ static int fetch_misses(struct ldr_shard *s, const struct ldr_point *p, struct m
     if (rc == 0)
         qsort(m, n, sizeof *m, miss_cmp);
     for (size_t i = 0; i < n && rc == 0; i += MISSES)
-        rc = fetch_block(s, p, m + i, n - i < MISSES ? n - i : MISSES, scratch, out, err);
+        rc = fetch_block(q, s, m + i, n - i < MISSES ? n - i : MISSES, err);
     ldr_arena_close(&keys);
     return rc;
 }
 
-/* Answers what the table has among p[from, to); notes the rest. */
-static int hits(struct ldr_shard *s, const struct ldr_point *p, size_t from, size_t to,
-                struct ldr_buf *scratch, struct ldr_answer *out, struct miss **misses, size_t *nmisses,
-                size_t n, struct ldr_err *err)
+static int look(struct many *q, size_t i, struct ldr_err *err)
 {
-    for (size_t i = from; i < to && i < from + SLOT_AHEAD; i++)
-        ldr_latest_prefetch(s->table, p[i].view, p[i].hash);
-    for (size_t i = from; i < to && i < from + ROW_AHEAD; i++)
-        ldr_latest_prefetch_row(s->table, p[i].view, p[i].hash);
-    for (size_t i = from; i < to; i++) {
-        if (i + SLOT_AHEAD < to)
-            ldr_latest_prefetch(s->table, p[i + SLOT_AHEAD].view, p[i + SLOT_AHEAD].hash);
-        if (i + ROW_AHEAD < to)
-            ldr_latest_prefetch_row(s->table, p[i + ROW_AHEAD].view, p[i + ROW_AHEAD].hash);
-        struct ldr_latest_row row;
-        uint64_t version;
-        out[i].found = false;
-        int rc = point_check(s, &p[i], err);
+    struct ldr_shard *s = shard_of(q, i);
+    const struct ldr_point *p = &q->p[i];
+    struct ldr_latest_row row;
+    uint64_t version;
+    q->out[i].found = false;
+    q->failed = i;
+    int rc = point_check(s, p, err);
+    if (rc)
+        return rc;
+    if (q->gap && !ldr_buf_reserve(q->scratch, q->gap))
+        return scratch_fail(err, q->scratch->err);
+    q->scratch->n += q->gap;
+    rc = ldr_latest_get(s->table, p->view, p->hash, p->key, q->scratch, &row, &version);
+    if (rc < 0)
+        return scratch_fail(err, rc);
+    if (rc == 1) {
+        answer_set(&q->out[i], &row);
+        row_to_offset(&q->out[i], q->scratch);
+        return 0;
+    }
+    q->scratch->n -= q->gap;
+    if (!q->misses && !(q->misses = ldr_calloc(NULL, q->n - i, sizeof *q->misses)))
+        return scratch_fail(err, LDR_E_NOMEM);
+    q->misses[q->nmisses++] = (struct miss){.at = i, .version = version};
+    return 0;
+}
+
+/* Answers what the tables have; notes the rest. What a look will touch is fetched ahead, across shards. */
+static int hits(struct many *q, struct ldr_err *err)
+{
+    const struct ldr_point *p = q->p;
+    for (size_t i = 0, slots = 0, rows = 0; i < q->n; i++) {
+        if (i == slots)
+            for (; slots < q->n && slots < i + SLOTS_AHEAD; slots++)
+                ldr_latest_prefetch(shard_of(q, slots)->table, p[slots].view, p[slots].hash);
+        if (i == rows)
+            for (; rows < q->n && rows < i + ROWS_AHEAD; rows++)
+                ldr_latest_prefetch_row(shard_of(q, rows)->table, p[rows].view, p[rows].hash);
+        int rc = look(q, i, err);
         if (rc)
             return rc;
-        rc = ldr_latest_get(s->table, p[i].view, p[i].hash, p[i].key, scratch, &row, &version);
-        if (rc < 0)
-            return scratch_fail(err, rc);
-        if (rc == 1) {
-            answer_set(&out[i], &row);
-            row_to_offset(&out[i], scratch);
-            continue;
-        }
-        if (!*misses && !(*misses = ldr_calloc(NULL, n - i, sizeof **misses)))
-            return scratch_fail(err, LDR_E_NOMEM);
-        (*misses)[(*nmisses)++] = (struct miss){.at = i, .version = version};
     }
     return 0;
+}
+
+static int many(struct many *q, struct ldr_err *err)
+{
+    int rc = hits(q, err);
+    for (size_t i = 0, n; rc == 0 && i < q->nmisses; i += n) {
+        struct ldr_shard *s = shard_of(q, q->misses[i].at);
+        q->failed = q->misses[i].at;
+        for (n = 1; i + n < q->nmisses && shard_of(q, q->misses[i + n].at) == s; n++)
+            ;
+        rc = fetch_misses(q, s, q->misses + i, n, err);
+    }
+    ldr_release(NULL, q->misses);
+    for (size_t i = 0; i < q->n && rc == 0; i++)
+        if (q->out[i].found)
+            q->out[i].row.p = q->scratch->p + (uintptr_t)q->out[i].row.p;
+    return rc;
 }
 
 int ldr_shard_latest_many(struct ldr_shard *s, const struct ldr_point *p, size_t n, struct ldr_buf *scratch,
                           struct ldr_answer *out, struct ldr_err *err)
 {
-    struct miss *misses = NULL;
-    size_t nmisses = 0;
-    int rc = 0;
-    rc = hits(s, p, 0, n, scratch, out, &misses, &nmisses, n, err);
-    if (rc == 0 && nmisses > 0)
-        rc = fetch_misses(s, p, misses, nmisses, scratch, out, err);
-    ldr_release(NULL, misses);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        if (out[i].found)
-            out[i].row.p = scratch->p + (uintptr_t)out[i].row.p;
+    struct many q = {.one = s, .p = p, .n = n, .scratch = scratch, .out = out};
+    return many(&q, err);
+}
+
+int ldr_shards_latest(struct ldr_shard *const *s, const struct ldr_point *p, size_t n, size_t gap,
+                      struct ldr_buf *scratch, struct ldr_answer *out, size_t *failed, struct ldr_err *err)
+{
+    struct many q = {.each = s, .p = p, .n = n, .gap = gap, .scratch = scratch, .out = out};
+    int rc = many(&q, err);
+    *failed = q.failed;
     return rc;
 }
 

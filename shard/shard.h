@@ -83,6 +83,11 @@ int ldr_shard_latest(struct ldr_shard *s, const struct ldr_point *p, struct ldr_
                      struct ldr_answer *out, struct ldr_err *err);
 int ldr_shard_latest_many(struct ldr_shard *s, const struct ldr_point *p, size_t n, struct ldr_buf *scratch,
                           struct ldr_answer *out, struct ldr_err *err);
+/* The same for points of many shards, s[i] that of point i: what one read touches is fetched while others are
+ * served, whichever shard it is of. Where all rows were in memory they lie one behind the other, each behind
+ * `gap` bytes that are the caller's to fill. A failure is that of point *failed. */
+int ldr_shards_latest(struct ldr_shard *const *s, const struct ldr_point *p, size_t n, size_t gap,
+                      struct ldr_buf *scratch, struct ldr_answer *out, size_t *failed, struct ldr_err *err);
 int ldr_shard_asof(struct ldr_shard *s, const struct ldr_snap *snap, const struct ldr_point *p,
                    const struct ldr_asof *q, struct ldr_buf *scratch, struct ldr_answer *out,
                    struct ldr_err *err); /* snap NULL = now */

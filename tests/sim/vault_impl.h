@@ -38,9 +38,7 @@ void sim_v_split(void *ctx, struct ldr_vault_split *op);
 void sim_v_merge(void *ctx, struct ldr_vault_merge *op);
 
 /* vault_read.c */
-int sim_v_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
-                 const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
-                 struct ldr_err *err);
+int sim_v_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
 void sim_v_asof(void *ctx, struct ldr_vault_asof *op);
 void sim_v_scan(void *ctx, struct ldr_vault_scan *op);
 void sim_v_log(void *ctx, struct ldr_vault_log *op);

@@ -14,19 +14,17 @@ static const struct sim_fact *pick(struct sim_entity *e, const struct ldr_asof *
     return NULL;
 }
 
-int sim_v_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, uint32_t n,
-                 const struct ldr_asof *at, struct ldr_buf *scratch, struct ldr_msg_answer *out,
-                 struct ldr_err *err)
+static int look_up(const struct sim_proc *p, const struct ldr_msg_group *g, const struct ldr_asof *at,
+                   struct ldr_msg_answer *out, struct ldr_err *err)
 {
-    const struct sim_proc *p = ctx;
-    struct sim_replica *r = sim_replica_find(p->disk, shard);
-    (void)scratch; /* rows live as long as the world */
+    struct sim_replica *r = sim_replica_find(p->disk, g->shard);
     if (!r || !r->open)
         return ldr_fail(err, LDR_E_NOT_FOUND, "not open");
     if (r->rotten)
         return ldr_fail(err, LDR_E_CORRUPT, "rotten");
-    for (uint32_t i = 0; i < n; i++) {
-        struct sim_entity *e = sim_entity_find(r, points[i].view, ldr_key_hash(points[i].key), points[i].key);
+    for (uint32_t i = 0; i < g->n_points; i++) {
+        const struct ldr_msg_point *q = &g->points[i];
+        struct sim_entity *e = sim_entity_find(r, q->view, ldr_key_hash(q->key), q->key);
         const struct sim_fact *f = at ? pick(e, at) : e && e->latest.row.p ? &e->latest : NULL;
         memset(&out[i], 0, sizeof out[i]);
         if (f)
@@ -34,6 +32,19 @@ int sim_v_lookup(void *ctx, uint32_t shard, const struct ldr_msg_point *points, 
                                              f->row};
     }
     return 0;
+}
+
+/* Rows live as long as the world: nothing is copied. */
+int sim_v_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err)
+{
+    struct ldr_msg_answer *out = q->out;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < q->n_groups; i++) {
+        q->failed = i;
+        rc = look_up(ctx, &q->groups[i], q->at, out, err);
+        out += q->groups[i].n_points;
+    }
+    return rc;
 }
 
 /* Ops run at their end, so that results stand for one moment. */

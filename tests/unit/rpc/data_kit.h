@@ -25,7 +25,8 @@
 enum { KIT_LOOPS = 4, KIT_HELD = 4096 };
 
 /* What the handler does, by the type of the request:
- * STAMP: answers at_least + 1. COPY_READ: as many bytes as asked for, of the number `file`. STATUS: holds the
+ * STAMP: answers at_least + 1. COPY_READ: as many bytes as asked for, of the number `file`; offset 1: made at
+ * their place on the way out, 2: the same, and then it fails after all. STATUS: holds the
  * request until `detail` of them are held (0: for ever), then answers all, the last first. COMPACT: fails.
  * CHECK: answers from another thread. */
 struct kit {
@@ -109,8 +110,13 @@ static void kit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payloa
         LDR_ASSERT(p);
         memset(p, (int)q.file, q.length);
         struct ldr_copy_read_rep rep = {q.offset, ldr_slice(p, q.length)};
-        LDR_ASSERT(ldr_copy_read_rep_encode(&rep, &b) == 0);
-        r->send(r, 0, ldr_buf_slice(&b));
+        struct ldr_buf *to = q.offset ? r->room(r) : &b;
+        size_t from = to->n;
+        int rc = ldr_copy_read_rep_encode(&rep, to);
+        if (rc || q.offset == 2)
+            r->send(r, LDR_E_BUSY, ldr_slice_str("no"));
+        else
+            r->send(r, 0, ldr_slice(to->p + from, to->n - from));
         free(p);
         break;
     }

@@ -160,6 +160,47 @@ static void long_payloads_arrive_whole(void **state)
     }
 }
 
+/* Many at once on one connection, so that what is made in place stands behind what waits already, and what
+ * fails leaves no trace. */
+static void answers_may_be_made_in_place(void **state)
+{
+    enum { N = 300 };
+    static struct ldr_rpc_ask asks[N];
+    static struct ldr_buf payloads[N];
+    struct ldr_rpc_group *g;
+    (void)state;
+    assert_int_equal(ldr_rpc_group_create(rpc, &g), 0);
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t length = i == 150 ? LDR_PAYLOAD_MAX : i % 50 == 7 ? 100000 : i * 7;
+        struct ldr_copy_read_req q = {.file = i & 127, .offset = i % 3, .length = length};
+        ldr_buf_init(&payloads[i], NULL, 0);
+        assert_int_equal(ldr_copy_read_req_encode(&q, &payloads[i]), 0);
+        asks[i] = (struct ldr_rpc_ask){.address = kit.address,
+                                       .type = LDR_MSG_COPY_READ,
+                                       .payload = ldr_buf_slice(&payloads[i]),
+                                       .timeout_ms = 20000};
+        assert_int_equal(ldr_rpc_start(g, &asks[i]), 0);
+    }
+    for (uint32_t i = 0; i < N; i++)
+        assert_non_null(ldr_rpc_next(g, 20000000));
+    for (uint32_t i = 0; i < N; i++) {
+        struct ldr_copy_read_rep rep;
+        if (i % 3 == 2 || i == 150) {
+            assert_int_equal(asks[i].code, LDR_E_BUSY);
+            assert_true(ldr_slice_eq(ldr_buf_slice(&asks[i].answer), ldr_slice_str("no")));
+        } else {
+            assert_int_equal(asks[i].code, 0);
+            assert_int_equal(ldr_copy_read_rep_decode(ldr_buf_slice(&asks[i].answer), NULL, &rep), 0);
+            assert_int_equal(rep.data.n, i % 50 == 7 ? 100000 : i * 7);
+            for (size_t k = 0; k < rep.data.n; k++)
+                assert_int_equal(rep.data.p[k], i & 127);
+        }
+        ldr_buf_close(&payloads[i]);
+    }
+    ldr_rpc_group_close(g);
+    stamp(1);
+}
+
 static void *hammer(void *arg)
 {
     for (int i = 0; i < 1000; i++)
@@ -312,6 +353,7 @@ int main(void)
         T(answers_may_come_in_any_order),
         T(the_first_of_two_is_enough),
         T(long_payloads_arrive_whole),
+        T(answers_may_be_made_in_place),
         T(many_threads_call_at_once),
         cmocka_unit_test_setup_teardown(loops_share_connections, setup_loops, teardown),
         cmocka_unit_test_setup_teardown(answers_may_come_from_another_thread, setup_loops, teardown),

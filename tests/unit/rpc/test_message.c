@@ -45,6 +45,22 @@ static void bytes_are_little_endian_in_order(void **state)
     assert_ptr_equal(back.groups[0].points[0].key.p, buf.p + buf.n - 3);
 }
 
+static void heads_stand_for_what_encoding_makes(void **state)
+{
+    struct ldr_msg_answer answers[] = {{3, -5, INT64_MAX, ldr_slice_str("a row")},
+                                       {1, 7, 8, ldr_slice_str("")}};
+    struct ldr_lookup_rep m = {.defs = 0x0102030405060708, .answers = answers, .n_answers = 2};
+    uint8_t made[LDR_LOOKUP_REP_HEAD + 2 * LDR_ANSWER_HEAD + 5];
+    (void)state;
+    ldr_lookup_rep_head(made, &m);
+    ldr_msg_answer_head(made + LDR_LOOKUP_REP_HEAD, &answers[0]);
+    memcpy(made + LDR_LOOKUP_REP_HEAD + LDR_ANSWER_HEAD, "a row", 5);
+    ldr_msg_answer_head(made + LDR_LOOKUP_REP_HEAD + LDR_ANSWER_HEAD + 5, &answers[1]);
+    assert_int_equal(ldr_lookup_rep_encode(&m, &buf), 0);
+    assert_int_equal(buf.n, sizeof made);
+    assert_memory_equal(buf.p, made, sizeof made);
+}
+
 static void counts_are_held_against_what_remains(void **state)
 {
     uint8_t bytes[64] = {0};
@@ -175,6 +191,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(bytes_are_little_endian_in_order),
+        T(heads_stand_for_what_encoding_makes),
         T(counts_are_held_against_what_remains),
         T(maxima_hold_both_ways),
         T(a_full_buffer_is_an_error),
