@@ -33,6 +33,10 @@ tell 30 l --store "$store" --shards 4 cluster init --replicas 3 --write-quorum 2
     tell 30 all_ready 1 2 3
 say $? "nodes are ready when their replicas answer"
 
+! grep -h ' error ' "$work"/n*.log >"$work/errors"
+say $? "no node told of an error while nothing was wrong"
+sort "$work/errors" | cut -d' ' -f4- | uniq -c | head -n 4
+
 # A node that hears of no other is what a cut network makes of it: it may be behind, and refuses reads.
 hold STOP n2 n3
 tell 10 not_ready 1

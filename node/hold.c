@@ -15,7 +15,7 @@ static void kept(struct ldr_vault_op *op, int code)
         code = ldr_held_decode(&n->held_kept, ldr_buf_slice(&n->held_buf));
     }
     if (code)
-        ldr_logf(n->o.log, LDR_LOG_ERROR, "keeping what is held: %s", ldr_code_text(code));
+        ldr_logf(n->o.log, ldr_node_severity(code), "keeping what is held: %s", ldr_code_text(code));
     else
         ldr_node_reconcile(n);
     ldr_node_unref(n);

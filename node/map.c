@@ -47,8 +47,10 @@ static void who_kept(struct ldr_vault_op *op, int code)
 {
     struct ldr_node *n = op->owner;
     n->who_saving = false;
-    if (code)
-        ldr_logf(n->o.log, LDR_LOG_ERROR, "keeping the node's record: %s", op->err.message);
+    if (code) {
+        ldr_logf(n->o.log, ldr_node_severity(code), "keeping the node's record: %s", op->err.message);
+        n->who.cluster[0] = '\0'; /* not remembered yet: with the next tick again */
+    }
     ldr_node_unref(n);
 }
 
@@ -99,7 +101,7 @@ static void map_kept(struct ldr_vault_op *op, int code)
 {
     struct ldr_node *n = op->owner;
     if (code) {
-        ldr_logf(n->o.log, LDR_LOG_ERROR, "keeping the map: %s", op->err.message);
+        ldr_logf(n->o.log, ldr_node_severity(code), "keeping the map: %s", op->err.message);
         ldr_map_close(&n->next_map);
         n->next_map = (struct ldr_map){0};
     } else if (ldr_node_runs(n)) {
@@ -192,6 +194,8 @@ void ldr_node_map_tick(struct ldr_node *n)
                   n->map.version == 0;
     if (behind && !n->asking && ldr_node_runs(n) && ldr_node_mono(n) >= n->ask_after_us)
         ask(n);
+    if (ldr_node_runs(n))
+        remember_cluster(n);
 }
 
 void ldr_node_ask(struct ldr_node *n, uint64_t map_version, uint64_t defs_version)

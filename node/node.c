@@ -112,7 +112,7 @@ static void hlc_kept(struct ldr_vault_op *op, int code)
     if (code == 0)
         ldr_hlc_persisted(&n->hlc, n->hlc_want);
     else
-        ldr_logf(n->o.log, LDR_LOG_ERROR, "keeping the bound of the clock: %s", op->err.message);
+        ldr_logf(n->o.log, ldr_node_severity(code), "keeping the bound of the clock: %s", op->err.message);
     ldr_node_unref(n);
 }
 

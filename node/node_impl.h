@@ -173,6 +173,13 @@ void ldr_node_call(struct ldr_node *n, uint32_t to, enum ldr_msg_type type, stru
 void ldr_node_hlc_keep(struct ldr_node *n);
 int ldr_node_skewed(const struct ldr_node *n);
 
+/* How loud to be about a note that was not written: another one is being written, and this one comes again.
+ */
+static inline enum ldr_log_level ldr_node_severity(int code)
+{
+    return code == LDR_E_BUSY ? LDR_LOG_DEBUG : LDR_LOG_ERROR;
+}
+
 /* ---- map.c: map and definitions: asked for, made durable, then acted on ---- */
 void ldr_node_ask(struct ldr_node *n, uint64_t map_version,
                   uint64_t defs_version); /* what is known to exist */
