@@ -287,6 +287,13 @@ def drains(g):
     assert any("stopped" in line for line in g.log)
 
 
+def serves(g):
+    """`larder serve` is the same."""
+    g.start(serve=True)
+    assert g.ask("POST", "/get-online-features", ONE)[0] == 200
+    assert g.stop() == 0
+
+
 def metrics(g):
     text = g.get("/metrics")[1]
     assert 'larder_gateway_requests_total{route="/get-online-features",status="2xx"}' in text
@@ -328,5 +335,6 @@ with Gateway(bin_dir) as g:
     g.start(connections=32)
     check("too many connections", too_many_connections, g)
     g.stop()
+    check("larder serve", serves, g)
 check("settings", settings)
 finish()

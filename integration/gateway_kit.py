@@ -65,13 +65,14 @@ def check(name, function, *args):
 class Gateway:
     """A store of its own and a gateway before it; options as keyword arguments: max_body='1KiB' is --max-body 1KiB."""
 
-    def __init__(self, bin_dir, dir=None, **options):
+    def __init__(self, bin_dir, dir=None, apply=False, **options):
         self.bin = bin_dir
         self.temp = None if dir else tempfile.TemporaryDirectory()
         self.dir = dir or self.temp.name
         if not dir:
             with open(f"{self.dir}/defs.yaml", "w") as f:
                 f.write(DEFINITIONS)
+        if apply or not dir:
             self.larder("apply")
         self.start(**options)
 
@@ -79,13 +80,14 @@ class Gateway:
         command = [f"{self.bin}/larder", "--store", f"local:{self.dir}/store", "--dir", self.dir, *args]
         return subprocess.run(command, input=text, text=True, check=True, capture_output=True).stdout
 
-    def start(self, **options):
+    def start(self, serve=False, **options):
         flags = []
         for key, value in options.items():
             flags += ["--" + key.replace("_", "-"), str(value)]
+        program = [f"{self.bin}/larder", "serve"] if serve else [f"{self.bin}/larder-gateway"]
         self.process = subprocess.Popen(
-            [f"{self.bin}/larder-gateway", "--store", f"local:{self.dir}/store", "--dir", self.dir,
-             "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True)
+            [*program, "--store", f"local:{self.dir}/store", "--dir", self.dir, "--listen", "127.0.0.1:0", *flags],
+            stderr=subprocess.PIPE, text=True)
         self.log = []
         while True:
             line = self.process.stderr.readline()

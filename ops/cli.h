@@ -69,6 +69,8 @@ enum ldr_opt_id {
     LDR_OPT_RESUME,
     LDR_OPT_WORK,
     LDR_OPT_STRICT,
+    LDR_OPT_LISTEN,
+    LDR_OPT_CONFIG,
 };
 struct ldr_opt {
     const char *name;

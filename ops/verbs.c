@@ -29,6 +29,7 @@ const struct ldr_verb *const ldr_verbs[] = {
     &ldr_verb_erase,
     &ldr_verb_get_online,
     &ldr_verb_get_historical,
+    &ldr_verb_serve,
     &ldr_verb_list,
     &ldr_verb_describe,
     &ldr_verb_search,

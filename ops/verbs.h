@@ -21,6 +21,7 @@ extern const struct ldr_verb ldr_verb_cluster, ldr_verb_status, ldr_verb_node, l
 extern const struct ldr_verb ldr_verb_health;                 /* verb_health.c */
 extern const struct ldr_verb ldr_verb_probe;                  /* verb_probe.c */
 extern const struct ldr_verb ldr_verb_completion;             /* verb_completion.c */
+extern const struct ldr_verb ldr_verb_serve;                  /* verb_serve.c */
 extern const struct ldr_verb ldr_verb_help;                   /* verb_help.c */
 
 /* help.c */
