@@ -133,6 +133,8 @@ static void figures(struct ldr_table *t, const struct ldr_store *s, const struct
     figure(t, "shards", s->nshards);
     figure(t, "history_facts", all->history_facts);
     figure(t, "latest_rows", all->latest_rows);
+    figure(t, "tombstones", all->tombs_kept);
+    figure(t, "tombstones_collected", all->tombs_collected);
     figure(t, "disk_bytes", all->disk_bytes);
     figure(t, "memory_bytes", all->memory_bytes + all->table_bytes);
     figure(t, "latest_table_rows", all->table_rows);
@@ -161,6 +163,8 @@ int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct ldr_err 
             return ldr_fail(err, rc, "shard %u gives no figures: %s", s->shards[i].id, ldr_code_text(rc));
         all.history_facts += one.history_facts;
         all.latest_rows += one.latest_rows;
+        all.tombs_kept += one.tombs_kept;
+        all.tombs_collected += one.tombs_collected;
         all.disk_bytes += one.disk_bytes;
         all.memory_bytes += one.memory_bytes;
         all.table_rows += one.table_rows;
@@ -178,11 +182,27 @@ int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct ldr_err 
     return rc ? ldr_fail(err, rc, "out of memory") : 0;
 }
 
+/* A shard in this process has no replicas that might have missed an erasure: age alone counts. In a cluster
+ * nodes collect by themselves. */
+static int collect_tombs(struct ldr_store *s, struct ldr_store_shard *h, struct ldr_err *err)
+{
+    int64_t now;
+    uint64_t n;
+    if (!h->shard)
+        return 0;
+    int rc = ldr_store_stamp(s, &now, err);
+    return rc ? rc
+              : ldr_shard_collect(h->shard, ldr_time_sub(now, s->opts.erase_grace_us), UINT64_MAX, &n, err);
+}
+
 int ldr_compact(struct ldr_store *s, struct ldr_err *err)
 {
     ldr_err_clear(err);
     int rc = 0;
-    for (uint32_t i = 0; !rc && i < s->nshards; i++)
-        rc = ldr_place_compact(&s->shards[i], err);
+    for (uint32_t i = 0; !rc && i < s->nshards; i++) {
+        rc = collect_tombs(s, &s->shards[i], err);
+        if (!rc)
+            rc = ldr_place_compact(&s->shards[i], err);
+    }
     return rc;
 }

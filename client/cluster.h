@@ -161,6 +161,9 @@ int ldr_cluster_write(struct ldr_remote *r, const struct ldr_fact *facts, size_t
                       struct ldr_write_result *res, struct ldr_err *err);
 int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk *chunks, size_t nchunks,
                      struct ldr_write_result *res, struct ldr_err *err);
+struct ldr_tomb;
+int ldr_cluster_erase_tomb(struct ldr_remote *r, const struct ldr_tomb *t, uint64_t *erased,
+                           struct ldr_err *err);
 int ldr_cluster_erase(struct ldr_remote *r, uint32_t view, uint32_t entity_id, struct ldr_slice key,
                       int64_t erase_us, uint64_t *erased, struct ldr_err *err);
 int ldr_cluster_check(struct ldr_remote *r, bool repair, struct ldr_check_report *rep,

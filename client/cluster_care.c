@@ -191,6 +191,8 @@ static void take_figures(void *ctx, size_t i, int code, struct ldr_slice answer)
             const struct ldr_map_shard *s = ldr_map_shard(&f->map->map, p->shard);
             if (s && s->nreplicas && s->replicas[0].node == f->nodes[i]) {
                 f->out->history_facts += p->facts;
+                f->out->tombs_kept += p->tombs_kept;
+                f->out->tombs_collected += p->tombs_collected;
                 f->out->seq = p->seq > f->out->seq ? p->seq : f->out->seq;
             }
             f->out->disk_bytes += p->bytes;

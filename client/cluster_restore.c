@@ -117,8 +117,7 @@ static int send_page(struct restoring *x, struct ldr_err *err)
     struct ldr_write_result res = {0};
     int rc = 0;
     for (size_t i = 0; !rc && i < x->page.ntombs; i++) {
-        const struct ldr_tomb *t = &x->page.tombs[i];
-        rc = ldr_cluster_erase(x->remote, t->view, t->entity_id, t->key, t->erase_us, NULL, err);
+        rc = ldr_cluster_erase_tomb(x->remote, &x->page.tombs[i], NULL, err);
         x->report->tombstones += rc == 0;
     }
     if (!rc && x->page.nfacts)

@@ -283,11 +283,18 @@ static int finish_erase(struct ldr_errand *j, const size_t *units, size_t n, str
 int ldr_cluster_erase(struct ldr_remote *r, uint32_t view, uint32_t entity_id, struct ldr_slice key,
                       int64_t erase_us, uint64_t *erased, struct ldr_err *err)
 {
-    struct erasing e = {.tomb = {.view = view, .entity_id = entity_id, .key = key, .erase_us = erase_us}};
+    const struct ldr_tomb t = {view, entity_id, key, erase_us, false};
+    return ldr_cluster_erase_tomb(r, &t, erased, err);
+}
+
+int ldr_cluster_erase_tomb(struct ldr_remote *r, const struct ldr_tomb *t, uint64_t *erased,
+                           struct ldr_err *err)
+{
+    struct erasing e = {.tomb = {t->view, t->entity_id, t->key, t->erase_us, t->collected}};
     struct ldr_catalog *c = ldr_store_catalog(r->store);
     e.defs = c->version;
     ldr_catalog_release(c);
-    struct ldr_unit unit = {.lo = ldr_key_hash(key), .hi = ldr_key_hash(key)};
+    struct ldr_unit unit = {.lo = ldr_tomb_hash(t), .hi = ldr_tomb_hash(t)};
     struct ldr_errand j = {.remote = r,
                            .type = LDR_MSG_ERASE,
                            .units = &unit,

@@ -121,6 +121,9 @@ struct ldr_open_opts {   /* zeros are defaults */
      * LDR_E_TIMEOUT or what went wrong last, and for a write maybe in_doubt. Default 10 s, 30 s; a large
      * write has 100 ms more for each MiB or 4,096 facts */
     uint32_t read_ms, write_ms;
+    /* ldr_compact of a store in this process keeps the keys of erased entities so long after their erasure;
+     * later only what it takes to refuse facts that come late. Default 10 days; -1 = 0 */
+    int64_t erase_grace_us;
 };
 /* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED).
  * "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
@@ -421,8 +424,9 @@ struct ldr_restore_report {
 LDR_API int ldr_restore_into(struct ldr_store *s, const struct ldr_restore_opts *o,
                              const struct ldr_work *work, struct ldr_restore_report *report,
                              struct ldr_err *err);
-LDR_API int ldr_compact(struct ldr_store *s,
-                        struct ldr_err *err); /* frees what retention and erasure have released */
+/* Frees what retention and erasure have released, and (in this process; a cluster's nodes do it by
+ * themselves) collects erasures older than erase_grace_us. */
+LDR_API int ldr_compact(struct ldr_store *s, struct ldr_err *err);
 
 /* ---- Asynchronous twins. The request is embedded by the caller and, like all arguments, must live until the
  * callback. Non-zero return: no callback. Zero: exactly one callback, later, on a thread of the store.

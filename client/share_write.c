@@ -79,6 +79,8 @@ int ldr_serve_write(struct ldr_request *q)
 static int erase_one(struct ldr_request *q, const struct ldr_msg_tomb *t, uint64_t *erased)
 {
     uint64_t gone = 0;
+    if (t->flags & 1)
+        return ldr_fail(q->err, LDR_E_INVALID, "a collected erasure is for replicas of a cluster");
     if (t->key.n > LDR_KEY_MAX || t->erase_us < LDR_TIME_MIN_US || t->erase_us > LDR_TIME_MAX_US)
         return ldr_fail(q->err, LDR_E_INVALID, "an erasure with a key or time over its limits");
     if (t->view && !ldr_serve_view(q, t->view))

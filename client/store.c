@@ -9,16 +9,17 @@
 #include "client/files.h"
 #include "client/layout.h"
 
-#define MEMORY_DEFAULT   (UINT64_C(1) << 30)
-#define LATEST_DEFAULT   (UINT64_C(256) << 20)
-#define READ_MS_DEFAULT  10000u
-#define WRITE_MS_DEFAULT 30000u
-#define CACHE_DEFAULT    (UINT64_C(128) << 20)
-#define WRITE_BUFFERS    (UINT64_C(256) << 20) /* all shards together */
-#define WRITE_BUFFER     (UINT64_C(32) << 20)
-#define WRITE_LEAST      (UINT64_C(4) << 20)
-#define SHARE_LEAST      (UINT64_C(1) << 20) /* of a cache, for one shard */
-#define FUTURE_DEFAULT   INT64_C(86400000000)
+#define MEMORY_DEFAULT      (UINT64_C(1) << 30)
+#define LATEST_DEFAULT      (UINT64_C(256) << 20)
+#define READ_MS_DEFAULT     10000u
+#define WRITE_MS_DEFAULT    30000u
+#define CACHE_DEFAULT       (UINT64_C(128) << 20)
+#define WRITE_BUFFERS       (UINT64_C(256) << 20) /* all shards together */
+#define WRITE_BUFFER        (UINT64_C(32) << 20)
+#define WRITE_LEAST         (UINT64_C(4) << 20)
+#define SHARE_LEAST         (UINT64_C(1) << 20) /* of a cache, for one shard */
+#define FUTURE_DEFAULT      INT64_C(86400000000)
+#define ERASE_GRACE_DEFAULT (10 * FUTURE_DEFAULT)
 
 static void write_log(void *ctx, enum ldr_log_level level, const char *text)
 {
@@ -37,6 +38,11 @@ static int take_options(struct ldr_store *s, const struct ldr_open_opts *opts, s
         return ldr_fail(err, LDR_E_INVALID, "%u threads: at most 256 are possible", o->threads);
     if (o->future_us < -1 || o->future_us > LDR_TTL_MAX_US)
         return ldr_fail(err, LDR_E_INVALID, "future_us is out of range");
+    if (o->erase_grace_us < -1 || o->erase_grace_us > LDR_TTL_MAX_US)
+        return ldr_fail(err, LDR_E_INVALID, "erase_grace_us is out of range");
+    o->erase_grace_us = o->erase_grace_us == 0  ? ERASE_GRACE_DEFAULT
+                        : o->erase_grace_us < 0 ? 0
+                                                : o->erase_grace_us;
     o->shards = o->shards ? o->shards : 1;
     o->memory_bytes = o->memory_bytes ? o->memory_bytes : MEMORY_DEFAULT;
     o->latest_bytes = o->latest_bytes ? o->latest_bytes : LATEST_DEFAULT;

@@ -78,7 +78,9 @@ static struct ldr_report report_of(const struct ldr_msg_replica *r)
                            .facts = r->facts,
                            .bytes = r->bytes,
                            .moved_bytes = r->moved_bytes,
-                           .move_bytes_total = r->move_bytes_total};
+                           .move_bytes_total = r->move_bytes_total,
+                           .tombs_kept = r->tombs_kept,
+                           .tombs_collected = r->tombs_collected};
     for (uint32_t i = 0; i < r->n_lags; i++)
         x.lag_facts = r->lags[i].facts > x.lag_facts ? r->lags[i].facts : x.lag_facts;
     return x;

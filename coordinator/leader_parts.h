@@ -6,7 +6,7 @@
 struct ldr_report { /* of a replica, in a heartbeat */
     uint32_t shard;
     uint8_t state;
-    uint64_t epoch, facts, bytes, lag_facts, moved_bytes, move_bytes_total;
+    uint64_t epoch, facts, bytes, lag_facts, moved_bytes, move_bytes_total, tombs_kept, tombs_collected;
 };
 struct ldr_watched {
     uint32_t node;

@@ -37,11 +37,14 @@ static void put_node(struct ldr_json *j, const struct ldr_leader *l, const struc
                      const struct ldr_map_node *n)
 {
     const struct ldr_watched *w = ldr_leader_watched(l, n->id);
-    uint64_t replicas = 0, lag = 0;
+    uint64_t replicas = 0, lag = 0, kept = 0, collected = 0;
     for (uint32_t i = 0; i < v->map->nshards; i++)
         replicas += ldr_map_replica(&v->map->shards[i], n->id) != NULL;
-    for (uint32_t i = 0; w && i < w->nreports; i++)
+    for (uint32_t i = 0; w && i < w->nreports; i++) {
         lag = w->reports[i].lag_facts > lag ? w->reports[i].lag_facts : lag;
+        kept += w->reports[i].tombs_kept;
+        collected += w->reports[i].tombs_collected;
+    }
     ldr_json_object(j);
     put_u64(j, "id", n->id);
     put_text(j, "address", n->address);
@@ -59,6 +62,8 @@ static void put_node(struct ldr_json *j, const struct ldr_leader *l, const struc
     put_u64(j, "disk_used", w ? w->disk_used : 0);
     put_u64(j, "disk_free", w ? w->disk_free : 0);
     put_u64(j, "lag_facts", lag);
+    put_u64(j, "tombstones", kept);
+    put_u64(j, "tombstones_collected", collected);
     ldr_json_object_end(j);
 }
 

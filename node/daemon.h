@@ -15,7 +15,7 @@ struct ldr_node_config {
     uint64_t weight, threads;
     uint64_t cache_bytes, latest_bytes, write_buffer_bytes, queue_bytes, min_free_bytes, ballast_bytes,
         copy_bytes_s;
-    int64_t scrub_every_us, lag_bound_us, stop_us;
+    int64_t scrub_every_us, lag_bound_us, tomb_grace_us, stop_us;
     bool check_config, help, version;
     const char *addresses[LDR_CONTROL_ADDRESSES_MAX];
     size_t naddresses;

@@ -43,6 +43,8 @@ static size_t table(struct ldr_node_config *c, struct ldr_option out[32])
          "a replica is compared so often (default 24h)"},
         {"lag-bound", LDR_OPTION_TIME, &c->lag_bound_us, "TIME",
          "a replica behind by more refuses reads (default 2s)"},
+        {"tombstone-grace", LDR_OPTION_TIME, &c->tomb_grace_us, "TIME",
+         "an erasure names its entity at least so long (default 240h)"},
         {"stop-after", LDR_OPTION_TIME, &c->stop_us, "TIME", "longest that stopping may take (default 20s)"},
         {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
         {"log-level", LDR_OPTION_TEXT, &c->log_level, "LEVEL", "debug, info, warn or error (default info)"},
@@ -144,6 +146,7 @@ int ldr_node_configure(struct ldr_node_config *c, int argc, char **argv, struct 
                                   .copy_bytes_s = 64 << 20,
                                   .scrub_every_us = INT64_C(86400000000),
                                   .lag_bound_us = 2000000,
+                                  .tomb_grace_us = INT64_C(864000000000),
                                   .stop_us = 20000000,
                                   .log_format = "text",
                                   .log_level = "info"};

@@ -43,18 +43,20 @@ static void times(const struct ldr_node_daemon *d, struct ldr_buf *b)
 }
 
 /* Figures of each replica. Prometheus wants all lines of a name together: each figure gathers its own. */
-#define REPLICA_FIGURES(X)                                                                       \
-    X(shard_facts, "gauge", "facts, estimated", r->facts)                                        \
-    X(shard_bytes, "gauge", "bytes on disk", r->bytes)                                           \
-    X(latest_hits_total, "counter", "reads that memory answered", st.table_hits)                 \
-    X(latest_misses_total, "counter", "reads that went to RocksDB", st.table_misses)             \
-    X(latest_bytes, "gauge", "memory of the newest rows", st.table_bytes)                        \
-    X(rocksdb_memtable_bytes, "gauge", "written and not yet in a table", st.memtable_bytes)      \
-    X(rocksdb_cache_bytes, "gauge", "in the block cache", st.cache_bytes)                        \
-    X(rocksdb_compaction_owed_bytes, "gauge", "what compaction still has to rewrite, estimated", \
-      st.compaction_owed_bytes)                                                                  \
-    X(rocksdb_compactions_running, "gauge", "compactions under way", st.compactions)             \
-    X(rocksdb_level0_files, "gauge", "tables that no compaction has taken yet", st.level0_files) \
+#define REPLICA_FIGURES(X)                                                                               \
+    X(shard_facts, "gauge", "facts, estimated", r->facts)                                                \
+    X(shard_bytes, "gauge", "bytes on disk", r->bytes)                                                   \
+    X(tombstones, "gauge", "erasures that still name their entity", r->tombs_kept)                       \
+    X(tombstones_collected, "gauge", "erasures of which only a fingerprint is left", r->tombs_collected) \
+    X(latest_hits_total, "counter", "reads that memory answered", st.table_hits)                         \
+    X(latest_misses_total, "counter", "reads that went to RocksDB", st.table_misses)                     \
+    X(latest_bytes, "gauge", "memory of the newest rows", st.table_bytes)                                \
+    X(rocksdb_memtable_bytes, "gauge", "written and not yet in a table", st.memtable_bytes)              \
+    X(rocksdb_cache_bytes, "gauge", "in the block cache", st.cache_bytes)                                \
+    X(rocksdb_compaction_owed_bytes, "gauge", "what compaction still has to rewrite, estimated",         \
+      st.compaction_owed_bytes)                                                                          \
+    X(rocksdb_compactions_running, "gauge", "compactions under way", st.compactions)                     \
+    X(rocksdb_level0_files, "gauge", "tables that no compaction has taken yet", st.level0_files)         \
     X(rocksdb_writes_stopped, "gauge", "1 while writes wait for compaction", st.writes_stopped)
 
 enum {

@@ -206,6 +206,7 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
                                     .weight = (uint32_t)c->weight,
                                     .scrub_every_us = (uint64_t)c->scrub_every_us,
                                     .lag_bound_us = (uint64_t)c->lag_bound_us,
+                                    .tomb_grace_us = (uint64_t)c->tomb_grace_us,
                                     .copy_bytes_s = c->copy_bytes_s,
                                     .loop = *d->seam,
                                     .peers = ldr_data_peers_seam(d->peers),

@@ -30,6 +30,8 @@ int ldr_node_create(const struct ldr_node_opts *o, struct ldr_node **out, struct
     DEFAULT(lag_bound_us, 2000000)
     DEFAULT(skew_bound_us, 500000)
     DEFAULT(copy_bytes_s, 64 << 20)
+    DEFAULT(tomb_grace_us, UINT64_C(10) * 86400 * 1000000)
+    DEFAULT(collect_every_us, UINT64_C(600) * 1000000)
     DEFAULT(max_writes, 4096)
     DEFAULT(max_write_bytes, 256 << 20)
     DEFAULT(weight, 100)
@@ -147,6 +149,7 @@ static void care(struct ldr_rep *r)
     ldr_rep_pull(r);
     ldr_rep_scrub_tick(r);
     ldr_rep_trim(r);
+    ldr_rep_collect(r);
     if (r->unsaved && ldr_node_mono(r->n) - r->saved_us >= 1000000)
         ldr_rep_save(r);
 }

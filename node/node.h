@@ -25,6 +25,8 @@ struct ldr_node_opts {
     uint64_t lag_bound_us;       /* reads are refused beyond it [2 s] */
     uint64_t skew_bound_us;      /* of the clock against the others [500 ms] */
     uint64_t copy_bytes_s;       /* of moves: received per second [64 MiB] */
+    uint64_t tomb_grace_us;      /* tombstones are kept at least so long [10 days] */
+    uint64_t collect_every_us;   /* each replica's tombstones are looked through so often [10 min] */
     uint32_t max_writes;         /* client writes under way; more get LDR_E_BUSY [4096] */
     size_t max_write_bytes;      /* memory of those [256 MiB] */
     struct ldr_loop loop;
@@ -90,6 +92,7 @@ struct ldr_node_status {
     X(copied_bytes, "bytes received by moves")                    \
     X(splits, "replicas split or merged")                         \
     X(log_trims, "times a change log was shortened")              \
+    X(tombs_collected, "tombstones collected")                    \
     X(damaged, "replicas filled anew because their bytes were bad")
 struct ldr_node_counters {
 #define X(name, help) uint64_t name;

@@ -88,7 +88,9 @@ struct ldr_rep {
     struct ldr_vault_split split_op;
     struct ldr_vault_merge merge_op;
     struct ldr_vault_trim trim_op;
-    bool trimming;
+    struct ldr_vault_collect collect_op;
+    bool trimming, collecting;
+    uint64_t collect_next_us;
     bool recorded; /* the record on disk is its own */
     bool lost;     /* its data cannot be read: to be dropped and filled anew */
     uint64_t trimmed_seq;
@@ -256,7 +258,8 @@ struct ldr_scrub_result {
 int ldr_rep_scrub(struct ldr_rep *r, uint32_t peer,
                   void (*done)(void *ctx, int code, const struct ldr_scrub_result *res), void *ctx);
 void ldr_rep_scrub_tick(struct ldr_rep *r);
-void ldr_rep_trim(struct ldr_rep *r);
+void ldr_rep_trim(struct ldr_rep *r);    /* passed.c */
+void ldr_rep_collect(struct ldr_rep *r); /* passed.c */
 
 /* ---- serving: serve.c and serve_*.c ---- */
 enum ldr_need {

@@ -1,4 +1,4 @@
-/* What other replicas ask: the log, hashes, ranges; and cutting the log behind the slowest of them. */
+/* What other replicas ask: the log, hashes, ranges. */
 #include "node/node_impl.h"
 
 /* ---- PULL ---- */
@@ -153,50 +153,4 @@ void ldr_serve_range(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     j->u.range.resume = m.resume;
     j->u.range.max_bytes = m.max_bytes < LDR_NODE_PAGE_MAX ? m.max_bytes : LDR_NODE_PAGE_MAX;
     n->o.vault.range(n->o.vault.ctx, &j->u.range);
-}
-
-/* ---- The log is cut behind the slowest replica of the map, the ones being added among them. One that has
- * not asked since this process started may stand anywhere. ---- */
-static void trimmed(struct ldr_vault_op *op, int code)
-{
-    struct ldr_rep *r = op->owner;
-    r->trimming = false;
-    if (code == 0) {
-        r->trimmed_seq = r->trim_op.through_seq;
-        r->n->count.log_trims++;
-    }
-    ldr_rep_unref(r);
-}
-
-void ldr_rep_trim(struct ldr_rep *r)
-{
-    const struct ldr_map_shard *s = ldr_rep_shard(r);
-    if (r->trimming || !s)
-        return;
-    uint64_t through = UINT64_MAX;
-    bool any = false;
-    for (uint32_t i = 0; i < s->nreplicas; i++) {
-        if (s->replicas[i].node == r->n->id)
-            continue;
-        const struct ldr_rep_peer *p = ldr_rep_peer(r, s->replicas[i].node);
-        if (LDR_BUG(log_trimmed_early) && p && p->told) {
-            through = any && through > p->told_seq ? through : p->told_seq;
-            any = true;
-            continue;
-        }
-        if (LDR_BUG(log_trimmed_early))
-            continue;
-        if (!p || !p->told)
-            return;
-        through = p->told_seq < through ? p->told_seq : through;
-        any = true;
-    }
-    /* in steps: cutting off a little is as much work as cutting off much */
-    if (!any || through < r->trimmed_seq + 64)
-        return;
-    r->trimming = true;
-    r->trim_op = (struct ldr_vault_trim){
-        .op = {.done = trimmed, .owner = r}, .shard = r->shard, .through_seq = through};
-    ldr_rep_ref(r);
-    r->n->o.vault.trim(r->n->o.vault.ctx, &r->trim_op);
 }

@@ -273,8 +273,8 @@ static int check_times(struct ldr_node *n, const struct ldr_vault_write *v, bool
 static int check_keys(const struct ldr_rep *r, const struct ldr_vault_write *v, struct ldr_err *err)
 {
     for (uint32_t i = 0; i < v->nfacts + v->ntombs; i++) {
-        struct ldr_slice key = i < v->nfacts ? v->facts[i].key : v->tombs[i - v->nfacts].key;
-        uint64_t h = ldr_key_hash(key);
+        uint64_t h =
+            i < v->nfacts ? ldr_key_hash(v->facts[i].key) : ldr_vault_tomb_hash(&v->tombs[i - v->nfacts]);
         if (h < r->about.lo || h > r->about.hi)
             return ldr_fail(err, LDR_E_INVALID, "shard %u: a key is not of this shard", r->shard);
     }

@@ -29,7 +29,9 @@ void ldr_msg_replica_of(const struct ldr_rep *r, struct ldr_arena *a, struct ldr
                                   .seq = st.head_seq,
                                   .incarnation = r->about.incarnation,
                                   .moved_bytes = r->moved_bytes,
-                                  .move_bytes_total = r->move_bytes_total};
+                                  .move_bytes_total = r->move_bytes_total,
+                                  .tombs_kept = st.tombs_kept,
+                                  .tombs_collected = st.tombs_collected};
     m->lags = ldr_arena_calloc(a, r->npeers, sizeof *m->lags);
     uint64_t mono = ldr_node_mono(n);
     for (uint32_t i = 0; i < r->npeers && m->lags; i++) {

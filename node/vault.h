@@ -105,6 +105,22 @@ struct ldr_vault_log {
     const struct ldr_msg_tomb *tombs; /* out */
     uint32_t nfacts, ntombs;
 };
+/* Collects tombstones (ldr_shard_collect): those erased before before_us that the log names at or before
+ * through_seq. Their facts stay refused; the log does not tell them any more; ranges and hashes do. */
+struct ldr_vault_collect {
+    struct ldr_vault_op op;
+    uint32_t shard;
+    int64_t before_us;
+    uint64_t through_seq;
+    uint64_t collected; /* out */
+};
+/* Where on the ring the entity of a tombstone is; 0 for a malformed one. */
+static inline uint64_t ldr_vault_tomb_hash(const struct ldr_msg_tomb *t)
+{
+    if (t->flags & 1)
+        return t->key.n == 16 ? ldr_get_be64(t->key.p) : 0;
+    return ldr_key_hash(t->key);
+}
 struct ldr_vault_trim {
     struct ldr_vault_op op;
     uint32_t shard;
@@ -226,6 +242,7 @@ struct ldr_vault_stats {
     uint64_t head_seq;
     uint64_t memtable_bytes, cache_bytes, compaction_owed_bytes, compactions, level0_files; /* shard.h */
     bool writes_stopped;
+    uint64_t tombs_kept, tombs_collected;
 };
 struct ldr_vault_space {
     uint64_t used, free;
@@ -266,6 +283,7 @@ struct ldr_vault {
     void (*scan)(void *ctx, struct ldr_vault_scan *op);
     void (*log)(void *ctx, struct ldr_vault_log *op);
     void (*trim)(void *ctx, struct ldr_vault_trim *op);
+    void (*collect)(void *ctx, struct ldr_vault_collect *op);
     void (*hashes)(void *ctx, struct ldr_vault_hashes *op);
     void (*range)(void *ctx, struct ldr_vault_range *op);
     void (*copy_begin)(void *ctx, struct ldr_vault_copy_begin *op);

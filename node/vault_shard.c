@@ -205,7 +205,9 @@ static int vault_stats(void *ctx, uint32_t shard, struct ldr_vault_stats *out)
                                     .compaction_owed_bytes = st.compaction_owed_bytes,
                                     .compactions = st.compactions,
                                     .level0_files = st.level0_files,
-                                    .writes_stopped = st.writes_stopped};
+                                    .writes_stopped = st.writes_stopped,
+                                    .tombs_kept = st.tombs_kept,
+                                    .tombs_collected = st.tombs_collected};
     return 0;
 }
 
@@ -313,6 +315,7 @@ struct ldr_vault ldr_vault_shard_seam(struct ldr_vault_shard *v)
         .scan = vault_scan,
         .log = vault_log,
         .trim = vault_trim,
+        .collect = vault_collect,
         .hashes = vault_hashes,
         .range = vault_range,
         .copy_begin = vault_copy_begin,

@@ -135,6 +135,7 @@ void vault_asof(void *ctx, struct ldr_vault_asof *op);
 void vault_scan(void *ctx, struct ldr_vault_scan *op);
 void vault_log(void *ctx, struct ldr_vault_log *op);
 void vault_trim(void *ctx, struct ldr_vault_trim *op);
+void vault_collect(void *ctx, struct ldr_vault_collect *op);
 void vault_hashes(void *ctx, struct ldr_vault_hashes *op);
 void vault_range(void *ctx, struct ldr_vault_range *op);
 void vault_check(void *ctx, struct ldr_vault_check *op);

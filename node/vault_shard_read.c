@@ -212,7 +212,7 @@ static const struct ldr_msg_tomb *tombs_of(struct vtask *t)
     struct ldr_msg_tomb *list = ldr_arena_alloc(&t->page.arena, (p->ntombs + 1) * sizeof *list);
     for (size_t i = 0; list && i < p->ntombs; i++)
         list[i] = (struct ldr_msg_tomb){p->tombs[i].view, p->tombs[i].entity_id, p->tombs[i].key,
-                                        p->tombs[i].erase_us};
+                                        p->tombs[i].erase_us, p->tombs[i].collected};
     return list;
 }
 
@@ -294,6 +294,17 @@ static void trim_run(struct vtask *t)
     t->code =
         ldr_shard_log_trim(shard_of(t), ((struct ldr_vault_trim *)(void *)t->op)->through_seq, &t->op->err);
 }
+static void collect_run(struct vtask *t)
+{
+    struct ldr_vault_collect *op = (void *)t->op;
+    t->code = ldr_shard_collect(shard_of(t), op->before_us, op->through_seq, &op->collected, &op->op.err);
+}
+void vault_collect(void *ctx, struct ldr_vault_collect *op)
+{
+    op->collected = 0;
+    vault_on(vault_task(ctx, &op->op, collect_run), op->shard);
+}
+
 void vault_trim(void *ctx, struct ldr_vault_trim *op)
 {
     vault_on(vault_task(ctx, &op->op, trim_run), op->shard);

@@ -42,7 +42,7 @@ static int prepare(struct vtask *t, const struct vdefs *d)
         rc = fact_of(d, &op->facts[i], a, &t->facts[i], &op->op.err);
     for (uint32_t i = 0; i < op->ntombs; i++)
         t->tombs[i] = (struct ldr_tomb){op->tombs[i].view, op->tombs[i].entity_id, op->tombs[i].key,
-                                        op->tombs[i].erase_us};
+                                        op->tombs[i].erase_us, op->tombs[i].flags & 1};
     return rc;
 }
 

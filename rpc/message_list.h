@@ -7,10 +7,11 @@
 
 /* Things that messages repeat.
  * fact: flags bit 0 = stamped. point: one entity of one view. probe: one as-of question. hit: answer to probe
- * number `probe`. answer: flags bit 0 = found, bit 1 = stamped. tomb: view 0 = all views of the entity. */
+ * number `probe`. answer: flags bit 0 = found, bit 1 = stamped. tomb: view 0 = all views of the entity; flags
+ * bit 0 = collected: instead of a key 16 bytes, its hash and a second one, big-endian. */
 #define LDR_ITEM_LIST(X)                                                                               \
     X(fact, F(u32, view) F(bytes, key) F(i64, event_us) F(i64, created_us) F(u8, flags) F(bytes, row)) \
-    X(tomb, F(u32, view) F(u32, entity_id) F(bytes, key) F(i64, erase_us))                             \
+    X(tomb, F(u32, view) F(u32, entity_id) F(bytes, key) F(i64, erase_us) F(u8, flags))                \
     X(point, F(u32, view) F(bytes, key))                                                               \
     X(answer, F(u8, flags) F(i64, event_us) F(i64, created_us) F(bytes, row))                          \
     X(group, F(u32, shard) F(u64, epoch) LIST(point, points))                                          \
@@ -20,7 +21,8 @@
     X(file, F(text, name) F(u64, size))                                                                \
     X(lag, F(u32, node) F(u64, facts) F(u64, age_us))                                                  \
     X(replica, F(u32, shard) F(u64, epoch) F(u8, state) F(u64, facts) F(u64, bytes) F(u64, seq)        \
-                   F(u64, incarnation) F(u64, moved_bytes) F(u64, move_bytes_total) LIST(lag, lags))   \
+                   F(u64, incarnation) F(u64, moved_bytes) F(u64, move_bytes_total) F(u64, tombs_kept) \
+                       F(u64, tombs_collected) LIST(lag, lags))                                        \
     X(coordinator, F(u64, id) F(u8, leads) F(text, control) F(text, notices))                          \
     X(line, F(text, text))                                                                             \
     /* payload of every failed answer. leader: control address to ask instead, "" = not known */       \

@@ -7,7 +7,8 @@
 #define LDR_SHARD_MARKER_H
 #include "base/base.h"
 
-#define LDR_MARKER_NAME "MARKER"
+#define LDR_MARKER_NAME   "MARKER"
+#define LDR_MARKER_FORMAT 1
 struct ldr_marker {
     uint64_t incarnation;
     uint64_t seq;

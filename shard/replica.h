@@ -5,12 +5,22 @@
 #define LDR_SHARD_REPLICA_H
 #include "shard/shard.h"
 
-/* Every fact of the entity created at or before erase_us is gone; view 0: in all views of entity_id. */
+/* Every fact of the entity created at or before erase_us is gone; view 0: in all views of entity_id.
+ * collected: all that is left of it is who it was of, 16 bytes: the key's hash BE64, a second hash BE64. */
 struct ldr_tomb {
     uint32_t view, entity_id;
     struct ldr_slice key;
     int64_t erase_us;
+    bool collected;
 };
+#define LDR_TOMB_PRINT_N 16
+/* Where on the ring; 0 for a malformed one. */
+static inline uint64_t ldr_tomb_hash(const struct ldr_tomb *t)
+{
+    if (t->collected)
+        return t->key.n == LDR_TOMB_PRINT_N ? ldr_get_be64(t->key.p) : 0;
+    return ldr_key_hash(t->key);
+}
 
 /* ---- Pages. Facts and tombstones with their bytes in the page's arena, so a page may move to another
  * thread. ---- */
@@ -73,6 +83,13 @@ int ldr_shard_hashes(struct ldr_shard *s, uint64_t lo, uint64_t hi, uint32_t buc
 int ldr_shard_merge(struct ldr_shard *s, const struct ldr_fact *facts, size_t nfacts,
                     const struct ldr_tomb *tombs, size_t ntombs, struct ldr_write_result *res,
                     struct ldr_err *err);
+/* Collects tombstones: of those with an erase time before before_us that the change log names at or before
+ * through_seq nothing is kept but what refuses late facts: an erase time and 128 bits of the key. They are
+ * not told by the log any more, whatever it still names; pages of ranges and hashes go on to tell them, and
+ * the hashes are the same before and after. So it may be done once every replica has pulled past them.
+ * *collected: how many. A failure leaves some collected. */
+int ldr_shard_collect(struct ldr_shard *s, int64_t before_us, uint64_t through_seq, uint64_t *collected,
+                      struct ldr_err *err);
 /* Many writes of one thread that share syncs, as those of several threads do. Each has its own outcome. */
 struct ldr_write_call {
     const struct ldr_fact *facts;

@@ -4,8 +4,8 @@
 
 #include "shard/files.h"
 #include "shard/rocks_open.h"
+#include "shard/rocks_tomb.h"
 #include "shard/rocks_walk.h"
-#include "shard/tomb.h"
 #include "shard/views.h"
 
 static void delete_range(struct ldr_shard *s, rocksdb_writebatch_t *batch, enum ldr_cf cf,
@@ -80,6 +80,7 @@ static int reload_tombs(struct ldr_shard *s, struct ldr_err *err)
     if (rc) {
         s->tombs = old;
         ldr_tombs_destroy(fresh);
+        ldr_tombs_tell(s);
         return rc;
     }
     ldr_tombs_destroy(old);

@@ -133,6 +133,8 @@ int ldr_shard_stats(struct ldr_shard *s, struct ldr_shard_stats *out)
     out->writes_stopped = property(s, LDR_CF_HISTORY, "rocksdb.is-write-stopped") != 0;
     out->cache_bytes = rocksdb_cache_get_usage(s->cache);
     out->memory_bytes += out->memtable_bytes + out->cache_bytes;
+    out->tombs_kept = atomic_load(&s->tombs_kept);
+    out->tombs_collected = atomic_load(&s->tombs_collected);
     struct ldr_latest_stats t;
     ldr_latest_stats(s->table, &t);
     out->table_rows = t.rows;

@@ -6,7 +6,7 @@
 #include "shard/pick.h"
 #include "shard/retention.h"
 #include "shard/rocks_open.h"
-#include "shard/tomb.h"
+#include "shard/rocks_tomb.h"
 
 #define PROBLEMS_MAX 100
 
@@ -242,21 +242,21 @@ static int walk(struct check *c)
 }
 
 /* Facts of one entity in one view that a tombstone should have taken. c->hist is free to seek. */
-static void check_erased(struct check *c, uint32_t view, uint64_t hash, struct ldr_slice key,
-                         int64_t erase_us)
+static void check_erased(struct check *c, uint32_t view, const struct ldr_tomb_entry *e)
 {
-    uint8_t bytes[LDR_HK_PREFIX + LDR_KEY_MAX];
-    struct ldr_slice lk = ldr_slice(bytes, ldr_lk_write(bytes, view, hash, key));
-    rocksdb_iter_seek(c->hist, (const char *)lk.p, lk.n);
+    uint8_t prefix[LDR_HK_PREFIX];
+    ldr_lk_write(prefix, view, e->who.hash, ldr_slice("", 0));
+    rocksdb_iter_seek(c->hist, (const char *)prefix, sizeof prefix);
     for (; rocksdb_iter_valid(c->hist); rocksdb_iter_next(c->hist)) {
         struct ldr_fact f;
         struct ldr_slice hk = ldr_iter_key(c->hist);
-        if (!ldr_hk_of(hk, lk))
+        if (hk.n < sizeof prefix || memcmp(hk.p, prefix, sizeof prefix) != 0)
             return;
-        if (ldr_hist_fact(hk, ldr_iter_value(c->hist), &f) == 0 && f.created_us <= erase_us) {
+        if (ldr_hist_fact(hk, ldr_iter_value(c->hist), &f) == 0 && f.created_us <= e->erase_us &&
+            ldr_tomb_second(f.key) == e->who.second) {
             c->rep->bad_rows++;
             tell(c, "history, view %u, hash %016llx: fact of an erased entity", view,
-                 (unsigned long long)hash);
+                 (unsigned long long)e->who.hash);
             return;
         }
     }
@@ -267,20 +267,17 @@ static int check_tombs(struct check *c, const rocksdb_readoptions_t *ro)
     rocksdb_iterator_t *it = ldr_read_iter(c->s, LDR_CF_TOMB, ro);
     int rc = 0;
     for (rocksdb_iter_seek_to_first(it); rc == 0 && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        struct ldr_slice k = ldr_iter_key(it), v = ldr_iter_value(it);
+        struct ldr_tomb_entry e;
         c->rep->tombstones++;
-        if (k.n < LDR_TOMB_KEY_HEAD || k.n > LDR_TOMB_KEY_HEAD + LDR_KEY_MAX || v.n != 8) {
+        if (ldr_tomb_parse(ldr_iter_key(it), ldr_iter_value(it), &e) != 0) {
             c->rep->bad_rows++;
             tell(c, "malformed tombstone");
             continue;
         }
         const struct ldr_view_table *t = ldr_views(c->s);
-        uint32_t id = ldr_get_be32(k.p + 1);
         for (uint32_t i = 0; i < t->n; i++)
-            if (k.p[0] == LDR_TOMB_VIEW ? t->list[i].id == id : t->list[i].entity_id == id)
-                check_erased(c, t->list[i].id, ldr_get_be64(k.p + 5),
-                             ldr_slice(k.p + LDR_TOMB_KEY_HEAD, k.n - LDR_TOMB_KEY_HEAD),
-                             (int64_t)ldr_get_le64(v.p));
+            if (e.who.scope == LDR_TOMB_VIEW ? t->list[i].id == e.who.id : t->list[i].entity_id == e.who.id)
+                check_erased(c, t->list[i].id, &e);
         if (!rocksdb_iter_valid(c->hist))
             rc = ldr_rocks_iter_status(c->err, "checking tombstones", c->hist);
     }

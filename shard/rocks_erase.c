@@ -1,7 +1,7 @@
 /* Removing: an entity's facts, a view. */
 #include "shard/pick.h"
 #include "shard/rocks_open.h"
-#include "shard/tomb.h"
+#include "shard/rocks_tomb.h"
 #include "shard/views.h"
 
 int ldr_latest_recompute(struct ldr_shard *s, const struct ldr_view *v, struct ldr_slice lk,
@@ -37,8 +37,10 @@ int ldr_latest_recompute(struct ldr_shard *s, const struct ldr_view *v, struct l
 struct erasure {
     struct ldr_shard *s;
     rocksdb_writebatch_t *batch;
-    uint64_t hash;
-    struct ldr_slice key;
+    struct ldr_tomb_id who;
+    bool collected;       /* comes as a collected tombstone: key.p is NULL until it is found in history */
+    struct ldr_slice key; /* of the entity */
+    uint8_t found[LDR_KEY_MAX];
     int64_t erase_us;
     uint64_t erased;
     struct ldr_pick pick; /* survivor that is latest afterwards */
@@ -75,10 +77,41 @@ static int delete_facts(struct erasure *x, struct ldr_slice lk, bool *survivors,
     return rc;
 }
 
+/* The key that a collected tombstone is of, when history has it in this view. */
+static int find_key(struct erasure *x, uint32_t view, struct ldr_err *err)
+{
+    uint8_t prefix[LDR_HK_PREFIX];
+    int rc = 0;
+    ldr_lk_write(prefix, view, x->who.hash, ldr_slice("", 0));
+    rocksdb_iterator_t *it = ldr_read_iter(x->s, LDR_CF_HISTORY, x->s->ro_point);
+    rocksdb_iter_seek(it, (const char *)prefix, sizeof prefix);
+    for (; rc == 0 && !x->key.p && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct ldr_slice hk = ldr_iter_key(it);
+        struct ldr_hist_key k;
+        if (hk.n < sizeof prefix || memcmp(hk.p, prefix, sizeof prefix) != 0)
+            break;
+        if (ldr_hist_key_parse(hk, &k) != 0) {
+            rc = ldr_fail(err, LDR_E_CORRUPT, "view %u: a stored fact has a malformed key", view);
+        } else if (ldr_tomb_second(k.key) == x->who.second) {
+            memcpy(x->found, k.key.p, k.key.n);
+            x->key = ldr_slice(x->found, k.key.n);
+        }
+    }
+    if (rc == 0)
+        rc = ldr_rocks_iter_status(err, "reading history", it);
+    rocksdb_iter_destroy(it);
+    return rc;
+}
+
 static int erase_in_view(struct erasure *x, const struct ldr_view *v, struct ldr_err *err)
 {
     uint8_t lk[LDR_HK_PREFIX + LDR_KEY_MAX], seek[sizeof lk + 8];
-    struct ldr_slice entity = ldr_slice(lk, ldr_lk_write(lk, v->schema->view_id, x->hash, x->key));
+    if (x->collected && !x->key.p) {
+        int rc = find_key(x, v->schema->view_id, err);
+        if (rc || !x->key.p)
+            return rc;
+    }
+    struct ldr_slice entity = ldr_slice(lk, ldr_lk_write(lk, v->schema->view_id, x->who.hash, x->key));
     bool survivors;
     int64_t newest;
     uint64_t before = x->erased;
@@ -128,7 +161,7 @@ static void forget_in_views(struct erasure *x, uint32_t view, uint32_t entity_id
     const struct ldr_view_table *t = ldr_views(x->s);
     for (uint32_t i = 0; i < t->n; i++)
         if (view ? t->list[i].id == view : t->list[i].entity_id == entity_id)
-            ldr_latest_forget(x->s->table, t->list[i].id, x->hash, x->key);
+            ldr_latest_forget(x->s->table, t->list[i].id, x->who.hash, x->key);
 }
 
 static int log_one(struct ldr_shard *s, rocksdb_writebatch_t *batch, const struct ldr_log_entry *e,
@@ -143,87 +176,115 @@ static int log_one(struct ldr_shard *s, rocksdb_writebatch_t *batch, const struc
     return rc ? ldr_fail(err, rc, "writing the change log: %s", ldr_code_text(rc)) : 0;
 }
 
+/* What stands in its place on disk, and in the log: a collected one is not told there. */
+static int put_tomb(struct erasure *x, uint32_t view, uint32_t entity_id, uint64_t *seq, struct ldr_err *err)
+{
+    struct ldr_shard *s = x->s;
+    int rc = ldr_meta_upgrade(s, x->batch, err);
+    if (rc == 0 && ldr_tombs_find(s->tombs, &x->who, NULL) != INT64_MIN)
+        rc = ldr_batch_remove_tomb(s, x->batch, &x->who, err);
+    *seq = atomic_load(&s->seq);
+    if (rc == 0 && x->collected) {
+        ldr_batch_put_grave(s, x->batch, &x->who, x->erase_us);
+    } else if (rc == 0) {
+        struct ldr_log_entry e = {.kind = LDR_LOG_TOMBSTONE,
+                                  .view = view,
+                                  .entity_id = entity_id,
+                                  .key = x->key,
+                                  .from_us = LDR_TIME_MIN_US,
+                                  .to_us = x->erase_us,
+                                  .count = 1};
+        rc = log_one(s, x->batch, &e, seq, err);
+        ldr_batch_put_tomb(s, x->batch, &x->who, x->key, x->erase_us, *seq);
+    }
+    return rc;
+}
+
 static int erase_locked(struct erasure *x, uint32_t view, uint32_t entity_id, struct ldr_err *err)
 {
     struct ldr_shard *s = x->s;
-    enum ldr_tomb_scope scope = view ? LDR_TOMB_VIEW : LDR_TOMB_ENTITY;
-    uint32_t id = view ? view : entity_id;
-    if (ldr_tombs_find(s->tombs, scope, id, x->hash, x->key) >= x->erase_us)
+    uint64_t seq;
+    x->who.scope = view ? LDR_TOMB_VIEW : LDR_TOMB_ENTITY;
+    x->who.id = view ? view : entity_id;
+    if (ldr_tombs_find(s->tombs, &x->who, NULL) >= x->erase_us)
         return 0; /* done before, and kept since */
     int rc = ldr_write_admit(s, 0, err);
-    if (rc == 0 && ldr_tombs_reserve(s->tombs, x->key.n) != 0)
+    if (rc == 0 && ldr_tombs_reserve(s->tombs) != 0)
         rc = ldr_fail(err, LDR_E_NOMEM, "erasing: out of memory");
     if (rc == 0)
         rc = erase_in_views(x, view, entity_id, err);
-    if (rc)
-        return rc;
-    uint8_t tomb[LDR_TOMB_KEY_HEAD + LDR_KEY_MAX], when[8];
-    size_t n = ldr_tomb_key(tomb, (uint8_t)scope, id, x->hash, x->key);
-    ldr_put_le64(when, (uint64_t)x->erase_us);
-    rocksdb_writebatch_put_cf(x->batch, s->cf[LDR_CF_TOMB], (const char *)tomb, n, (const char *)when,
-                              sizeof when);
-    uint64_t seq;
-    struct ldr_log_entry e = {.kind = LDR_LOG_TOMBSTONE,
-                              .view = view,
-                              .entity_id = entity_id,
-                              .key = x->key,
-                              .from_us = LDR_TIME_MIN_US,
-                              .to_us = x->erase_us,
-                              .count = 1};
-    rc = log_one(s, x->batch, &e, &seq, err);
     if (rc == 0)
-        rc = ldr_write_commit(s, x->batch, "erasing", err);
-    else
-        return rc;
-    forget_in_views(x, view, entity_id); /* also when the outcome is unknown */
+        rc = put_tomb(x, view, entity_id, &seq, err);
     if (rc)
         return rc;
-    rc = ldr_tombs_set(s->tombs, scope, id, x->hash, x->key, x->erase_us);
+    rc = ldr_write_commit(s, x->batch, "erasing", err);
+    if (x->key.p)
+        forget_in_views(x, view, entity_id); /* also when the outcome is unknown */
+    if (rc)
+        return rc;
+    rc = ldr_tombs_set(s->tombs, &x->who, x->erase_us, x->collected);
     LDR_ASSERT(rc == 0); /* reserved */
+    ldr_tombs_tell(s);
     atomic_store(&s->seq, seq);
     return 0;
 }
 
-int ldr_shard_erase(struct ldr_shard *s, uint32_t view, uint32_t entity_id, struct ldr_slice key,
-                    int64_t erase_us, uint64_t *erased, struct ldr_err *err)
-{
-    struct erasure x = {.s = s, .hash = ldr_key_hash(key), .key = key, .erase_us = erase_us};
-    const struct ldr_view *v;
-    ldr_err_clear(err);
-    if (erased)
-        *erased = 0;
-    if (key.n > LDR_KEY_MAX)
-        return ldr_fail(err, LDR_E_TOO_BIG, "entity key of %zu bytes: the limit is %d", key.n, LDR_KEY_MAX);
-    if (erase_us < LDR_TIME_MIN_US || erase_us > LDR_TIME_MAX_US)
-        return ldr_fail(err, LDR_E_INVALID, "time of the erasure outside the years 0001 to 9999");
-    if (x.hash < s->opts.arc_lo || x.hash > s->opts.arc_hi)
-        return ldr_fail(err, LDR_E_INVALID, "entity is not in the arc of shard %u", s->opts.id);
-    int rc = view ? ldr_view_need(s, view, &v, err) : 0;
-    if (rc)
-        return rc;
-    x.batch = rocksdb_writebatch_create();
-    ldr_pick_init(&x.pick);
-    pthread_mutex_lock(&s->write_mu);
-    rc = erase_locked(&x, view, entity_id, err);
-    pthread_mutex_unlock(&s->write_mu);
-    ldr_pick_close(&x.pick);
-    rocksdb_writebatch_destroy(x.batch);
-    if (rc == 0 && erased)
-        *erased = x.erased;
-    return rc;
-}
-
 static int tomb_admit(const struct ldr_shard *s, const struct ldr_tomb *t, struct ldr_err *err)
 {
-    uint64_t hash = ldr_key_hash(t->key);
+    uint64_t hash = ldr_tomb_hash(t);
     if (t->key.n > LDR_KEY_MAX)
         return ldr_fail(err, LDR_E_TOO_BIG, "entity key of %zu bytes: the limit is %d", t->key.n,
                         LDR_KEY_MAX);
+    if (t->collected && t->key.n != LDR_TOMB_PRINT_N)
+        return ldr_fail(err, LDR_E_INVALID, "a collected erasure names its entity by %zu bytes, not by %d",
+                        t->key.n, LDR_TOMB_PRINT_N);
     if (t->erase_us < LDR_TIME_MIN_US || t->erase_us > LDR_TIME_MAX_US)
         return ldr_fail(err, LDR_E_INVALID, "time of an erasure outside the years 0001 to 9999");
     if (hash < s->opts.arc_lo || hash > s->opts.arc_hi)
         return ldr_fail(err, LDR_E_INVALID, "entity is not in the arc of shard %u", s->opts.id);
     return 0;
+}
+
+/* write_mu held; *erased grows. */
+static int erase_one(struct ldr_shard *s, const struct ldr_tomb *t, uint64_t *erased, struct ldr_err *err)
+{
+    struct erasure *x = ldr_calloc(NULL, 1, sizeof *x);
+    if (!x)
+        return ldr_fail(err, LDR_E_NOMEM, "erasing: out of memory");
+    x->s = s;
+    x->who.hash = ldr_tomb_hash(t);
+    x->who.second = t->collected ? ldr_get_be64(t->key.p + 8) : ldr_tomb_second(t->key);
+    x->collected = t->collected;
+    x->key = t->collected ? ldr_slice(NULL, 0) : t->key;
+    x->erase_us = t->erase_us;
+    x->batch = rocksdb_writebatch_create();
+    ldr_pick_init(&x->pick);
+    int rc = erase_locked(x, t->view, t->entity_id, err);
+    ldr_pick_close(&x->pick);
+    rocksdb_writebatch_destroy(x->batch);
+    *erased += rc == 0 ? x->erased : 0;
+    ldr_release(NULL, x);
+    return rc;
+}
+
+int ldr_shard_erase(struct ldr_shard *s, uint32_t view, uint32_t entity_id, struct ldr_slice key,
+                    int64_t erase_us, uint64_t *erased, struct ldr_err *err)
+{
+    const struct ldr_tomb t = {view, entity_id, key, erase_us, false};
+    const struct ldr_view *v;
+    uint64_t n = 0;
+    ldr_err_clear(err);
+    int rc = tomb_admit(s, &t, err);
+    if (rc == 0 && view)
+        rc = ldr_view_need(s, view, &v, err);
+    if (rc == 0) {
+        pthread_mutex_lock(&s->write_mu);
+        rc = erase_one(s, &t, &n, err);
+        pthread_mutex_unlock(&s->write_mu);
+    }
+    if (erased)
+        *erased = n;
+    return rc;
 }
 
 /* Batch by batch, since two tombstones may be of one entity; one sync for all of them. */
@@ -233,18 +294,8 @@ static int erase_all_locked(struct ldr_shard *s, const struct ldr_tomb *tombs, s
     int rc = 0;
     s->unsynced = true;
     rocksdb_writeoptions_set_sync(s->wo, 0);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        struct erasure x = {.s = s,
-                            .hash = ldr_key_hash(tombs[i].key),
-                            .key = tombs[i].key,
-                            .erase_us = tombs[i].erase_us,
-                            .batch = rocksdb_writebatch_create()};
-        ldr_pick_init(&x.pick);
-        rc = erase_locked(&x, tombs[i].view, tombs[i].entity_id, err);
-        ldr_pick_close(&x.pick);
-        rocksdb_writebatch_destroy(x.batch);
-        *erased += rc == 0 ? x.erased : 0;
-    }
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = erase_one(s, &tombs[i], erased, err);
     rocksdb_writeoptions_set_sync(s->wo, !s->opts.no_sync);
     s->unsynced = false;
     if (!atomic_load(&s->broken)) { /* also after a failure: what is in memory must be on disk */

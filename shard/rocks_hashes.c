@@ -9,8 +9,8 @@
 #include "shard/pick.h"
 #include "shard/retention.h"
 #include "shard/rocks_open.h"
+#include "shard/rocks_tomb.h"
 #include "shard/rocks_walk.h"
-#include "shard/tomb.h"
 #include "shard/views.h"
 
 #define TOMB_SEED UINT64_C(0x6c6172646572746f)
@@ -111,14 +111,15 @@ static int hash_tombs(struct ldr_shard *s, uint64_t lo, uint64_t hi, struct sums
     rocksdb_iter_seek_to_first(it);
     int rc;
     for (; (rc = ldr_walk_here(it, err)) == 1; rocksdb_iter_next(it)) {
-        struct ldr_slice k = ldr_iter_key(it), v = ldr_iter_value(it);
-        if (k.n < LDR_TOMB_KEY_HEAD || v.n != 8) {
+        struct ldr_tomb_entry e;
+        uint8_t who[LDR_TOMB_GRAVE_N]; /* the same whether it was collected or not */
+        if (ldr_tomb_parse(ldr_iter_key(it), ldr_iter_value(it), &e) != 0) {
             rc = ldr_fail(err, LDR_E_CORRUPT, "malformed tombstone");
             break;
         }
-        uint64_t hash = ldr_get_be64(k.p + 5);
-        if (hash >= lo && hash <= hi)
-            add(x, hash, ldr_hash64_seed(k.p, k.n, TOMB_SEED ^ ldr_get_le64(v.p)));
+        ldr_grave_key(who, &e.who);
+        if (e.who.hash >= lo && e.who.hash <= hi)
+            add(x, e.who.hash, ldr_hash64_seed(who, sizeof who, TOMB_SEED ^ (uint64_t)e.erase_us));
     }
     rocksdb_iter_destroy(it);
     rocksdb_readoptions_destroy(ro);

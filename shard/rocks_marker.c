@@ -11,7 +11,7 @@
 static size_t format(const struct ldr_marker *m, char out[TEXT_MAX])
 {
     int n = snprintf(out, TEXT_MAX, "larder shard %d\nincarnation %016" PRIx64 "\nseq %" PRIu64 "\ncopy %d\n",
-                     LDR_SHARD_FORMAT, m->incarnation, m->seq, m->copy ? 1 : 0);
+                     LDR_MARKER_FORMAT, m->incarnation, m->seq, m->copy ? 1 : 0);
     n += snprintf(out + n, TEXT_MAX - (size_t)n, "check %08" PRIx32 "\n", ldr_check32(out, (size_t)n));
     return (size_t)n;
 }
@@ -32,9 +32,9 @@ int ldr_marker_put(const char *dir, const struct ldr_marker *m, struct ldr_err *
 static int parse(const char *text, size_t n, struct ldr_marker *m, const char *path, struct ldr_err *err)
 {
     int version = 0, copy = 0;
-    if (sscanf(text, "larder shard %9d\n", &version) == 1 && version > LDR_SHARD_FORMAT)
+    if (sscanf(text, "larder shard %9d\n", &version) == 1 && version > LDR_MARKER_FORMAT)
         return ldr_fail(err, LDR_E_FORMAT, "%s: format %d is newer than this program (%d)", path, version,
-                        LDR_SHARD_FORMAT);
+                        LDR_MARKER_FORMAT);
     char again[TEXT_MAX];
     if (sscanf(text, "larder shard %9d\nincarnation %16" SCNx64 "\nseq %20" SCNu64 "\ncopy %1d\n", &version,
                &m->incarnation, &m->seq, &copy) == 4) {

@@ -1,7 +1,6 @@
 /* Record "shard" of the meta family, little-endian: u32 format, u32 id, u64 incarnation, u64 arc_lo, u64
  * arc_hi. */
 #include "shard/rocks_open.h"
-#include "shard/tomb.h"
 #include "shard/views.h"
 
 #define RECORD_N 32
@@ -21,13 +20,37 @@ static int meta_get(struct ldr_shard *s, const char *key, rocksdb_pinnableslice_
 void ldr_meta_record(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi)
 {
     uint8_t r[RECORD_N];
-    ldr_put_le32(r, LDR_SHARD_FORMAT);
+    s->format = LDR_SHARD_FORMAT;
+    ldr_put_le32(r, s->format);
     ldr_put_le32(r + 4, s->opts.id);
     ldr_put_le64(r + 8, s->incarnation);
     ldr_put_le64(r + 16, lo);
     ldr_put_le64(r + 24, hi);
     rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_SHARD, strlen(LDR_META_SHARD),
                               (const char *)r, sizeof r);
+}
+
+int ldr_meta_upgrade(struct ldr_shard *s, rocksdb_writebatch_t *batch, struct ldr_err *err)
+{
+    rocksdb_pinnableslice_t *v;
+    struct ldr_slice old;
+    uint8_t r[RECORD_N];
+    if (s->format == LDR_SHARD_FORMAT)
+        return 0;
+    int rc = meta_get(s, LDR_META_SHARD, &v, &old, err);
+    if (rc == 0 && old.n != sizeof r)
+        rc = ldr_fail(err, LDR_E_CORRUPT, "%s: malformed record of the shard", s->dir);
+    if (rc == 0) {
+        memcpy(r, old.p, sizeof r); /* the arc as it is there: a merge under way has another one in memory */
+        ldr_put_le32(r, LDR_SHARD_FORMAT);
+        rocksdb_writebatch_put_cf(batch, s->cf[LDR_CF_META], LDR_META_SHARD, strlen(LDR_META_SHARD),
+                                  (const char *)r, sizeof r);
+        s->format =
+            LDR_SHARD_FORMAT; /* should the batch fail, nothing is written before it is opened again */
+    }
+    if (v)
+        rocksdb_pinnableslice_destroy(v);
+    return rc;
 }
 
 static int record_put(struct ldr_shard *s, struct ldr_err *err)
@@ -63,6 +86,7 @@ static int record_check(struct ldr_shard *s, struct ldr_slice r, const struct ld
     if (!fits)
         return ldr_fail(err, LDR_E_INVALID, "%s holds another shard than number %u of that arc", s->dir,
                         s->opts.id);
+    s->format = format;
     s->incarnation = ldr_get_le64(r.p + 8);
     if (!m->copy && s->incarnation != m->incarnation)
         return ldr_fail(err, LDR_E_CORRUPT, "%s/%s belongs to another shard's files", s->dir,
@@ -105,37 +129,5 @@ int ldr_meta_open(struct ldr_shard *s, const struct ldr_marker *m, struct ldr_er
         if (rc == 0)
             rc = record_put(s, err);
     }
-    return rc;
-}
-
-size_t ldr_tomb_key(uint8_t *out, uint8_t scope, uint32_t id, uint64_t hash, struct ldr_slice key)
-{
-    out[0] = scope;
-    ldr_put_be32(out + 1, id);
-    ldr_put_be64(out + 5, hash);
-    memcpy(out + LDR_TOMB_KEY_HEAD, key.p, key.n);
-    return LDR_TOMB_KEY_HEAD + key.n;
-}
-
-int ldr_tombs_load(struct ldr_shard *s, struct ldr_err *err)
-{
-    int rc = 0;
-    rocksdb_readoptions_t *ro = ldr_read_options(NULL, LDR_READ_SCAN);
-    rocksdb_iterator_t *it = ldr_read_iter(s, LDR_CF_TOMB, ro);
-    for (rocksdb_iter_seek_to_first(it); rc == 0 && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        struct ldr_slice k = ldr_iter_key(it), v = ldr_iter_value(it);
-        if (k.n < LDR_TOMB_KEY_HEAD || k.n > LDR_TOMB_KEY_HEAD + LDR_KEY_MAX || k.p[0] > LDR_TOMB_ENTITY ||
-            v.n != 8)
-            rc = ldr_fail(err, LDR_E_CORRUPT, "%s: malformed tombstone", s->dir);
-        else if (ldr_tombs_set(s->tombs, (enum ldr_tomb_scope)k.p[0], ldr_get_be32(k.p + 1),
-                               ldr_get_be64(k.p + 5),
-                               ldr_slice(k.p + LDR_TOMB_KEY_HEAD, k.n - LDR_TOMB_KEY_HEAD),
-                               (int64_t)ldr_get_le64(v.p)) != 0)
-            rc = ldr_fail(err, LDR_E_NOMEM, "%s: out of memory for tombstones", s->dir);
-    }
-    if (rc == 0)
-        rc = ldr_rocks_iter_status(err, "reading tombstones", it);
-    rocksdb_iter_destroy(it);
-    rocksdb_readoptions_destroy(ro);
     return rc;
 }

@@ -5,7 +5,7 @@
 #include "shard/marker.h"
 #include "shard/rocks_open.h"
 #include "shard/rocks_options.h"
-#include "shard/tomb.h"
+#include "shard/rocks_tomb.h"
 #include "shard/views.h"
 #include "shard/write_queue.h"
 
@@ -200,6 +200,7 @@ int ldr_shard_open_adopting(const struct ldr_shard_opts *o, const struct ldr_ado
         goto fail;
     pthread_mutex_lock(&s->write_mu);
     rc = ldr_meta_open(s, &m, err);
+    s->open_seq = atomic_load(&s->seq);
     if (rc == 0)
         rc = ldr_tombs_load(s, err);
     if (rc == 0)

@@ -8,6 +8,9 @@
 int ldr_meta_open(struct ldr_shard *s, const struct ldr_marker *m, struct ldr_err *err);
 /* Puts the shard's own record, with this arc. */
 void ldr_meta_record(struct ldr_shard *s, rocksdb_writebatch_t *batch, uint64_t lo, uint64_t hi);
+/* To be called by whoever puts bytes of the newest format into a batch: the record says so from the same
+ * moment on, and an older program refuses the shard. */
+int ldr_meta_upgrade(struct ldr_shard *s, rocksdb_writebatch_t *batch, struct ldr_err *err);
 /* ldr_shard_open, for adopting: `prepare` runs once all is loaded, write_mu held, before the marker says
  * that the shard is no copy any more; only called for a copy. */
 struct ldr_adoption {
@@ -16,8 +19,4 @@ struct ldr_adoption {
 };
 int ldr_shard_open_adopting(const struct ldr_shard_opts *o, const struct ldr_adoption *a,
                             struct ldr_shard **out, struct ldr_err *err);
-int ldr_tombs_load(struct ldr_shard *s, struct ldr_err *err);
-/* Key of the tomb family: scope u8 | id BE32 | hash BE64 | key; its value is the erase time LE64. */
-#define LDR_TOMB_KEY_HEAD 13
-size_t ldr_tomb_key(uint8_t *out, uint8_t scope, uint32_t id, uint64_t hash, struct ldr_slice key);
 #endif

@@ -1,6 +1,7 @@
 /* Pages, and the page of what the change log names. */
 #include "shard/page.h"
 #include "shard/pick.h"
+#include "shard/rocks_tomb.h"
 #include "shard/shard_impl.h"
 #include "shard/views.h"
 
@@ -123,6 +124,26 @@ static int entry_facts(struct log_walk *w, const struct ldr_view *v, const struc
     return ldr_rocks_iter_status(w->err, "reading history", w->history);
 }
 
+/* One that was collected since is not told any more: everybody who asks here had passed it. */
+static int entry_tomb(struct log_walk *w, const struct ldr_log_entry *e)
+{
+    struct ldr_tomb_id who = ldr_tomb_id(e->view ? LDR_TOMB_VIEW : LDR_TOMB_ENTITY,
+                                         e->view ? e->view : e->entity_id, ldr_key_hash(e->key), e->key);
+    uint8_t key[LDR_TOMB_GRAVE_N];
+    size_t n;
+    char *text = NULL;
+    ldr_grave_key(key, &who);
+    rocksdb_pinnableslice_t *v = rocksdb_get_pinned_cf(w->s->db, w->s->ro_point, w->s->cf[LDR_CF_TOMB],
+                                                       (const char *)key, sizeof key, &text);
+    int rc = ldr_rocks_fail(w->err, "reading tombstones", text);
+    const char *p = v ? rocksdb_pinnableslice_value(v, &n) : NULL;
+    bool gone = p && n == 8 && (int64_t)ldr_get_le64((const uint8_t *)p) >= e->to_us;
+    if (v)
+        rocksdb_pinnableslice_destroy(v);
+    const struct ldr_tomb t = {e->view, e->entity_id, e->key, e->to_us, false};
+    return rc || gone ? rc : ldr_page_tomb(w->page, &t, w->err);
+}
+
 static int take_entry(void *ctx, const struct ldr_log_entry *e)
 {
     struct log_walk *w = ctx;
@@ -141,8 +162,7 @@ static int take_entry(void *ctx, const struct ldr_log_entry *e)
             rc = rc ? rc : entry_facts(w, v, e);
         }
     } else if (e->kind == LDR_LOG_TOMBSTONE) {
-        const struct ldr_tomb t = {e->view, e->entity_id, e->key, e->to_us};
-        rc = ldr_page_tomb(w->page, &t, w->err);
+        rc = entry_tomb(w, e);
     }
     if (rc == 0)
         w->reach->upto_seq = e->seq;

@@ -2,8 +2,8 @@
 #include "shard/page.h"
 #include "shard/pick.h"
 #include "shard/rocks_open.h"
+#include "shard/rocks_tomb.h"
 #include "shard/rocks_walk.h"
-#include "shard/tomb.h"
 #include "shard/views.h"
 
 /* ---- tombstones of a range: the family is sorted by scope and id first, so one seek for each of those ----
@@ -11,14 +11,15 @@
 
 /* Puts the iterator on the first tombstone at or behind where it stands whose hash is in lo..hi. 1, 0 = no
  * more, or an error. */
-static int tomb_settle(rocksdb_iterator_t *it, uint64_t lo, uint64_t hi, struct ldr_err *err)
+static int tomb_settle(rocksdb_iterator_t *it, uint64_t lo, uint64_t hi, struct ldr_tomb_entry *e,
+                       struct ldr_err *err)
 {
     for (;;) {
         int rc = ldr_walk_here(it, err);
         if (rc != 1)
             return rc;
         struct ldr_slice k = ldr_iter_key(it);
-        if (k.n < LDR_TOMB_KEY_HEAD || k.n > LDR_TOMB_KEY_HEAD + LDR_KEY_MAX || ldr_iter_value(it).n != 8)
+        if (ldr_tomb_parse(k, ldr_iter_value(it), e) != 0)
             return ldr_fail(err, LDR_E_CORRUPT, "malformed tombstone");
         uint64_t hash = ldr_get_be64(k.p + 5), id = ldr_get_be32(k.p + 1), to = lo;
         uint8_t seek[LDR_TOMB_KEY_HEAD], scope = k.p[0];
@@ -31,16 +32,6 @@ static int tomb_settle(rocksdb_iterator_t *it, uint64_t lo, uint64_t hi, struct 
         ldr_tomb_key(seek, scope, (uint32_t)id, to, ldr_slice("", 0));
         rocksdb_iter_seek(it, (const char *)seek, sizeof seek);
     }
-}
-
-static struct ldr_tomb tomb_of(struct ldr_slice k, struct ldr_slice v)
-{
-    uint32_t id = ldr_get_be32(k.p + 1);
-    bool view = k.p[0] == LDR_TOMB_VIEW;
-    return (struct ldr_tomb){.view = view ? id : 0,
-                             .entity_id = view ? 0 : id,
-                             .key = ldr_slice(k.p + LDR_TOMB_KEY_HEAD, k.n - LDR_TOMB_KEY_HEAD),
-                             .erase_us = (int64_t)ldr_get_le64(v.p)};
 }
 
 /* ---- pages ----
@@ -97,8 +88,9 @@ static int range_tombs(struct range *r)
     if (r->after.n && rocksdb_iter_valid(it) && ldr_slice_eq(ldr_iter_key(it), r->after))
         rocksdb_iter_next(it);
     int rc;
-    while ((rc = tomb_settle(it, r->lo, r->hi, r->err)) == 1) {
-        struct ldr_tomb t = tomb_of(ldr_iter_key(it), ldr_iter_value(it));
+    struct ldr_tomb_entry e;
+    while ((rc = tomb_settle(it, r->lo, r->hi, &e, r->err)) == 1) {
+        struct ldr_tomb t = ldr_tomb_told(ldr_iter_key(it), &e);
         if (full(r, t.key.n)) {
             rc = stop(r, PHASE_TOMBS, ldr_slice(last.key, last.n));
             break;

@@ -144,10 +144,12 @@ struct ldr_shard_stats {
     bool writes_stopped;                  /* until compaction has caught up */
     uint64_t seq;
     uint64_t incarnation;
+    uint64_t tombs_kept, tombs_collected;
 };
 int ldr_shard_stats(struct ldr_shard *s, struct ldr_shard_stats *out);
 struct ldr_check_report {
-    uint64_t facts, entities, latest, tombstones;
+    uint64_t facts, entities, latest;
+    uint64_t tombstones;   /* collected ones, too */
     uint64_t bad_rows;     /* checksum or layout wrong */
     uint64_t latest_wrong; /* latest != argmax(history), missing or left over */
     uint64_t repaired;

@@ -17,7 +17,7 @@
 #include "shard/rocks_api.h"
 #include "shard/shard.h"
 
-#define LDR_SHARD_FORMAT 1 /* of everything under the shard's folder */
+#define LDR_SHARD_FORMAT 2 /* of the database; 1: no collected tombstones */
 
 enum ldr_cf {
     LDR_CF_DEFAULT,
@@ -46,7 +46,8 @@ struct ldr_shard {
     char *dir;                  /* holds db/, bulk/ (scratch of bulk loads, same file system), LOCK, MARKER */
     int lock_fd;
     uint64_t incarnation;
-    bool adopting; /* open for ldr_shard_adopt: a copy of a wider arc will do */
+    uint32_t format; /* on disk; under write_mu. Goes up with the first bytes that need it */
+    bool adopting;   /* open for ldr_shard_adopt: a copy of a wider arc will do */
 
     rocksdb_t *db;
     rocksdb_column_family_handle_t *cf[LDR_CF_COUNT];
@@ -59,9 +60,11 @@ struct ldr_shard {
     pthread_mutex_t write_mu;
     pthread_rwlock_t gate;
     struct ldr_latest_table *table;
-    struct ldr_tombs *tombs; /* under write_mu */
+    struct ldr_tombs *tombs;                      /* under write_mu */
+    _Atomic uint64_t tombs_kept, tombs_collected; /* how many: for whoever only wants to know that */
     struct ldr_write_queue *queue;
     _Atomic uint64_t seq; /* of the change log; changed under write_mu */
+    uint64_t open_seq;    /* as it was when the shard was opened */
     _Atomic int broken;   /* the LDR_E_* of the write error that made the shard read-only; 0 = fine */
     uint64_t marker_ns;   /* mono time of the last marker; under write_mu */
     bool unsynced;        /* writes are synced together, later: no marker until then; under write_mu */

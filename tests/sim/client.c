@@ -160,7 +160,7 @@ static void try_write(struct sim_client *c)
     ldr_buf_reset(&c->buf);
     if (c->erasing) {
         const struct sim_tomb *t = &s->tombs[c->first].t;
-        struct ldr_msg_tomb mt = {t->view, t->entity_id, t->key, t->erase_us};
+        struct ldr_msg_tomb mt = {t->view, t->entity_id, t->key, t->erase_us, 0};
         struct ldr_erase_req m = {.shard = sh->id, .epoch = sh->epoch, .tombs = &mt, .n_tombs = 1};
         sim_client_send(c, LDR_MSG_ERASE, ldr_erase_req_encode(&m, &c->buf), wrote);
         return;

@@ -275,9 +275,12 @@ uint64_t sim_replica_erase(struct sim_replica *r, const struct sim_tomb *t)
         known = &r->tombs[r->ntombs++];
     }
     *known = *t;
-    struct sim_log_entry *le = log_add(r);
-    le->tomb = true;
-    le->t = *t;
+    if (!t->collected) {
+        struct sim_log_entry *le = log_add(r);
+        known->seq = le->seq;
+        le->tomb = true;
+        le->t = *t;
+    }
     for (uint32_t i = 0; i < r->nentities; i++) {
         struct sim_entity *e = &r->entities[i];
         uint32_t k = 0;

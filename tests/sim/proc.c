@@ -47,6 +47,8 @@ void sim_proc_start(struct sim_proc *p)
         .address = p->address,
         .zone = "",
         .scrub_every_us = 20 * SIM_SECOND,
+        .tomb_grace_us = s->cfg.grace_us,
+        .collect_every_us = SIM_SECOND / 4,
         .loop = sim_loop(p),
         .peers = sim_peers(s, p->index, p),
         .vault = sim_vault(p),

@@ -106,6 +106,8 @@ struct sim_tomb {
     uint64_t hash;
     struct ldr_slice key;
     int64_t erase_us;
+    bool collected; /* told by no log any more, and in messages by a fingerprint */
+    uint64_t seq;   /* in the log of the replica that holds it */
 };
 int sim_fact_cmp(const struct sim_fact *a, const struct sim_fact *b); /* event, created, row */
 bool sim_tomb_covers(const struct sim_tomb *t, uint32_t view, struct ldr_slice key, int64_t created_us);
@@ -170,7 +172,7 @@ struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f); /* NULL
 /* ---- The world ---- */
 struct sim_config {
     uint32_t nodes, spares, shards, replicas, quorum, clients;
-    uint64_t work_us;
+    uint64_t work_us, grace_us;
     uint32_t loss, dup, slow, cut, reset; /* per 10,000 messages */
     bool partitions, crashes, crash_all, pauses, skews, disk_full, disk_errors, slow_sync, lose_one, rot,
         moves, splits, merges, drains, erases, defs_change;
@@ -178,7 +180,7 @@ struct sim_config {
 };
 struct sim_stats {
     uint64_t writes_ok, writes_unknown, writes_refused, erases_ok, reads_ok, reads_failed, stamps, asofs,
-        scans, strict_ok, moves, splits, merges, crashes, partitions, events, replayed;
+        scans, strict_ok, moves, splits, merges, crashes, partitions, events, replayed, collected;
 };
 struct sim {
     uint64_t seed;

@@ -157,6 +157,16 @@ static void run_nothing(struct sim_wait *w)
     (void)w;
 }
 
+/* Whose fingerprint it is. */
+static struct ldr_slice key_of(struct sim *s, struct ldr_slice print)
+{
+    for (uint32_t i = 0; i < SIM_KEYS && print.n == 16; i++)
+        if (ldr_key_hash(s->keys[i]) == ldr_get_be64(print.p) &&
+            sim_second(s->keys[i]) == ldr_get_be64(print.p + 8))
+            return s->keys[i];
+    sim_fail(s, "a collected tombstone of nobody");
+}
+
 static int take_facts(struct sim *s, struct sim_replica *r, struct sim_wait *w,
                       const struct ldr_vault_write *op)
 {
@@ -178,10 +188,11 @@ static int take_facts(struct sim *s, struct sim_replica *r, struct sim_wait *w,
     }
     for (uint32_t i = 0; i < op->ntombs; i++) {
         const struct ldr_msg_tomb *m = &op->tombs[i];
-        uint64_t hash = ldr_key_hash(m->key);
+        uint64_t hash = ldr_vault_tomb_hash(m);
+        struct ldr_slice key = m->flags & 1 ? key_of(s, m->key) : sim_keep(s, m->key);
         if (hash < r->about.lo || hash > r->about.hi)
             return LDR_E_INVALID;
-        w->tombs[i] = (struct sim_tomb){m->view, m->entity_id, hash, sim_keep(s, m->key), m->erase_us};
+        w->tombs[i] = (struct sim_tomb){m->view, m->entity_id, hash, key, m->erase_us, m->flags & 1, 0};
     }
     return 0;
 }
@@ -364,6 +375,10 @@ static int v_stats(void *ctx, uint32_t shard, struct ldr_vault_stats *out)
         out->facts += r->entities[i].n;
     out->bytes = out->facts * 100;
     out->head_seq = r->about.head_seq;
+    for (uint32_t i = 0; i < r->ntombs; i++) {
+        out->tombs_kept += !r->tombs[i].collected;
+        out->tombs_collected += r->tombs[i].collected;
+    }
     return 0;
 }
 
@@ -405,6 +420,7 @@ struct ldr_vault sim_vault(struct sim_proc *p)
         .scan = sim_v_scan,
         .log = sim_v_log,
         .trim = sim_v_trim,
+        .collect = sim_v_collect,
         .hashes = sim_v_hashes,
         .range = sim_v_range,
         .copy_begin = sim_v_copy_begin,

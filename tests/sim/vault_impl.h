@@ -33,6 +33,12 @@ struct sim_wait *sim_wait_begin(struct sim_proc *p, struct ldr_vault_op *op, uin
                                 bool must_be_open, bool exclusive, void (*run)(struct sim_wait *w));
 void sim_wait_go(struct sim_wait *w, uint64_t mean_us);
 
+/* The other half of what a collected tombstone names its entity by. */
+static inline uint64_t sim_second(struct ldr_slice key)
+{
+    return ldr_hash64_seed(key.p, key.n, 1);
+}
+
 /* vault_cut.c */
 void sim_v_split(void *ctx, struct ldr_vault_split *op);
 void sim_v_merge(void *ctx, struct ldr_vault_merge *op);
@@ -42,6 +48,7 @@ int sim_v_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
 void sim_v_asof(void *ctx, struct ldr_vault_asof *op);
 void sim_v_scan(void *ctx, struct ldr_vault_scan *op);
 void sim_v_log(void *ctx, struct ldr_vault_log *op);
+void sim_v_collect(void *ctx, struct ldr_vault_collect *op);
 void sim_v_trim(void *ctx, struct ldr_vault_trim *op);
 void sim_v_hashes(void *ctx, struct ldr_vault_hashes *op);
 void sim_v_range(void *ctx, struct ldr_vault_range *op);

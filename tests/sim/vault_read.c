@@ -137,6 +137,18 @@ void sim_v_scan(void *ctx, struct ldr_vault_scan *op)
     sim_wait_go(sim_wait_begin(ctx, &op->op, op->shard, true, false, run_scan), 300);
 }
 
+static struct ldr_msg_tomb tomb_msg(struct sim_wait *w, const struct sim_tomb *t)
+{
+    struct ldr_slice key = t->key;
+    if (t->collected) {
+        uint8_t *p = ldr_arena_alloc(&w->arena, 16);
+        ldr_put_be64(p, t->hash);
+        ldr_put_be64(p + 8, sim_second(t->key));
+        key = ldr_slice(p, 16);
+    }
+    return (struct ldr_msg_tomb){t->view, t->entity_id, key, t->erase_us, t->collected};
+}
+
 static void run_range(struct sim_wait *w)
 {
     struct ldr_vault_range *op = (struct ldr_vault_range *)w->op;
@@ -157,8 +169,7 @@ static void run_range(struct sim_wait *w)
     op->tombs = tombs;
     for (uint32_t i = 0; !op->resume.n && i < r->ntombs; i++)
         if (r->tombs[i].hash >= op->lo && r->tombs[i].hash <= op->hi)
-            tombs[op->ntombs++] = (struct ldr_msg_tomb){r->tombs[i].view, r->tombs[i].entity_id,
-                                                        r->tombs[i].key, r->tombs[i].erase_us};
+            tombs[op->ntombs++] = tomb_msg(w, &r->tombs[i]);
     for (uint32_t i = 0; i < r->nentities; i++) {
         struct sim_entity *e = &r->entities[i];
         if (e->hash < op->lo || e->hash > op->hi || (op->resume.n && !after(e, hash, view, key)))
@@ -186,6 +197,15 @@ static bool is_gone(const struct sim_replica *r, const struct sim_fact *f)
     return false;
 }
 
+static bool was_collected(const struct sim_replica *r, const struct sim_tomb *t)
+{
+    for (uint32_t i = 0; i < r->ntombs; i++)
+        if (r->tombs[i].collected && r->tombs[i].view == t->view && r->tombs[i].erase_us >= t->erase_us &&
+            ldr_slice_eq(r->tombs[i].key, t->key))
+            return true;
+    return false;
+}
+
 static void run_log(struct sim_wait *w)
 {
     struct ldr_vault_log *op = (struct ldr_vault_log *)w->op;
@@ -207,9 +227,10 @@ static void run_log(struct sim_wait *w)
             op->upto_seq = e->seq - 1;
             break;
         }
-        if (e->tomb)
-            tombs[op->ntombs++] = (struct ldr_msg_tomb){e->t.view, e->t.entity_id, e->t.key, e->t.erase_us};
-        else if (!is_gone(r, &e->f))
+        if (e->tomb && !was_collected(r, &e->t))
+            tombs[op->ntombs++] =
+                (struct ldr_msg_tomb){e->t.view, e->t.entity_id, e->t.key, e->t.erase_us, 0};
+        else if (!e->tomb && !is_gone(r, &e->f))
             facts[op->nfacts++] = msg_of(&e->f);
     }
 }
@@ -240,6 +261,52 @@ static void run_trim(struct sim_wait *w)
 void sim_v_trim(void *ctx, struct ldr_vault_trim *op)
 {
     sim_wait_go(sim_wait_begin(ctx, &op->op, op->shard, true, false, run_trim), 1000);
+}
+
+static bool has_tomb(const struct sim_replica *r, const struct sim_tomb *t)
+{
+    for (uint32_t i = 0; i < r->ntombs; i++)
+        if (r->tombs[i].view == t->view && r->tombs[i].erase_us >= t->erase_us &&
+            ldr_slice_eq(r->tombs[i].key, t->key))
+            return true;
+    return false;
+}
+
+/* Every replica of the collector's map must have it by now, the ones being added among them. One whose data
+ * was lost, and that is filled anew, may not: in runs with a loss only what follows from it is looked at. */
+static void check_collected(struct sim *s, const struct sim_wait *w, const struct sim_tomb *t)
+{
+    const struct ldr_map *m = ldr_node_map(w->p->node);
+    const struct ldr_map_shard *sh = m ? ldr_map_shard(m, w->shard) : NULL;
+    for (uint32_t i = 0; sh && i < sh->nreplicas && !s->loss_used; i++) {
+        struct sim_proc *p = sim_proc_of_node(s, sh->replicas[i].node);
+        const struct sim_replica *o = p && p->disk ? sim_replica_find(p->disk, w->shard) : NULL;
+        if (o && !o->installing && t->hash >= o->about.lo && t->hash <= o->about.hi && !has_tomb(o, t))
+            sim_fail(s, "I6: n%u collects a tombstone (shard %u, key %.*s) that n%u has not got yet",
+                     w->p->index, w->shard, (int)t->key.n, (const char *)t->key.p, p->index);
+    }
+}
+
+static void run_collect(struct sim_wait *w)
+{
+    struct ldr_vault_collect *op = (struct ldr_vault_collect *)w->op;
+    for (uint32_t i = 0; i < w->r->ntombs; i++) {
+        struct sim_tomb *t = &w->r->tombs[i];
+        if (t->collected || t->erase_us >= op->before_us || t->seq > op->through_seq)
+            continue;
+        check_collected(w->p->s, w, t);
+        t->collected = true;
+        op->collected++;
+        w->p->s->st.collected++;
+    }
+}
+
+void sim_v_collect(void *ctx, struct ldr_vault_collect *op)
+{
+    op->collected = 0;
+    struct sim_wait *w = sim_wait_begin(ctx, &op->op, op->shard, true, false, run_collect);
+    /* draws nothing: seeds do the same with and without it, up to what collecting changes */
+    sim_event_push(w->p->s, &w->e, 1000 * sim_wait_disk(w)->slow);
 }
 
 static void run_hashes(struct sim_wait *w)

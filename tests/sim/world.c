@@ -71,6 +71,8 @@ static void configure(struct sim *s)
     c->defs_change = SOMETIMES(3000);
     c->erases = sim_chance(s, 7500);
 #undef SOMETIMES
+    uint64_t grace = ldr_hash64(&s->seed, sizeof s->seed); /* not drawn: seeds do what they did before it */
+    c->grace_us = grace % 4 ? SIM_SECOND / 2 + grace / 4 % (6 * SIM_SECOND) : 60 * SIM_SECOND;
     s->nprocs = c->nodes + c->spares;
 }
 

@@ -227,7 +227,7 @@ static void copy_and_install(void **state)
         struct ldr_msg_fact f = fact(&a, i, 5, i);
         assert_int_equal(write_facts(&a, 1, &f, 1), 0);
     }
-    struct ldr_msg_tomb t = {a.schema->view_id, 0, key(&a, 3), 9};
+    struct ldr_msg_tomb t = {a.schema->view_id, 0, key(&a, 3), 9, 0};
     struct ldr_vault_write erase = {.op = OP(&a), .shard = 1, .tombs = &t, .ntombs = 1};
     a.v.write(a.v.ctx, &erase);
     wait_for(&a, 1);

@@ -17,7 +17,7 @@ static inline void fill(struct model *m, struct kit *k, int n)
             kit_write(k, &f, 1);
         if (model_rnd(m, 10) == 0) {
             int e = (int)model_rnd(m, (uint32_t)m->entities);
-            struct ldr_tomb t = {0, KIT_ENTITY, m->keys[e], model_rnd(m, 25)};
+            struct ldr_tomb t = {0, KIT_ENTITY, m->keys[e], model_rnd(m, 25), false};
             model_erase(m, e, t.erase_us);
             if (k->s)
                 assert_int_equal(ldr_shard_merge(k->s, NULL, 0, &t, 1, &res, &k->err), 0);

@@ -389,7 +389,8 @@ static void merge_takes_tombs_of_unknown_views(void **state)
     kit_open(&k);
     struct ldr_slice key = kit_key(&k, "a");
     struct ldr_fact f[2] = {kit_fact(&k, "a", 1, 10, false, 1), kit_fact(&k, "a", 2, 30, false, 2)};
-    struct ldr_tomb t[3] = {{99, 0, key, 20}, {KIT_VIEW, 0, key, 20}, {0, KIT_ENTITY, key, 5}};
+    struct ldr_tomb t[3] = {
+        {99, 0, key, 20, false}, {KIT_VIEW, 0, key, 20, false}, {0, KIT_ENTITY, key, 5, false}};
     kit_put(&k, "a", 0, 4, 7);
     assert_int_equal(ldr_shard_merge(k.s, f, 2, t, 3, &res, &k.err), 0);
     assert_int_equal(res.erased, 2);
