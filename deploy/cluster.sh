@@ -1,6 +1,7 @@
 #!/bin/sh
 # A cluster in containers on this machine: 3 coordinators, 4 nodes. Called by `./run cluster`.
 # usage: deploy/cluster.sh up|demo|roll|image|down|status|logs [SERVICE]
+# LARDER_KEEP_IMAGE=1: the image that is there, as it is, whatever changed in the sources.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -18,6 +19,7 @@ quiet() { # COMMAND...: shows what it said only when it fails
     "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; exit 1; }
 }
 image() {
+    [ -z "${LARDER_KEEP_IMAGE:-}" ] || ! docker image inspect larder:local >/dev/null 2>&1 || return 0
     "$here/base-image.sh"
     say "Building the image larder:local (a minute or two the first time)"
     quiet docker build -t larder:local -f "$here/Dockerfile" "$root"
