@@ -17,8 +17,8 @@
 
 enum { CONNECTIONS_MAX = 256, ANSWER_ROOM = 1 << 18, CHECK_EVERY = 16 };
 #define PATIENCE_NS UINT64_C(10000000000)
-static const struct wire *const wires[] = {&wire_echo, &wire_redis_get, &wire_redis_hmget, &wire_memcached,
-                                           &wire_larder};
+static const struct wire *const wires[] = {&wire_echo,      &wire_redis_get, &wire_redis_hmget,
+                                           &wire_memcached, &wire_larder,    &wire_http};
 
 struct link {
     int fd;

@@ -26,7 +26,7 @@ struct wire {
     size_t (*put)(uint8_t *out, uint64_t entity, const struct row *r, const char **answer);
     bool empty; /* it has no rows: nothing to add up */
 };
-extern const struct wire wire_echo, wire_redis_get, wire_redis_hmget, wire_memcached, wire_larder;
+extern const struct wire wire_echo, wire_redis_get, wire_redis_hmget, wire_memcached, wire_larder, wire_http;
 
 _Noreturn void bench_die(const char *what, const char *why);
 void wire_send_all(int fd, const void *p, size_t n); /* blocking */

@@ -53,7 +53,6 @@ static int open_store(struct ldr_gateway *g, struct ldr_err *err)
     const struct ldr_gateway_config *c = g->config;
     g->local = strncmp(c->store, "local:", 6) == 0;
     const struct ldr_open_opts o = {.must_exist = true,
-                                    .threads = g->local ? 0 : 16,
                                     .memory_bytes = c->memory_bytes,
                                     .latest_bytes = c->latest_bytes,
                                     .cache_bytes = c->cache_bytes,

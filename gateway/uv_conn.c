@@ -164,7 +164,7 @@ static struct ldr_gw_request request_of(const struct ldr_gw_conn *c)
 static bool is_quick(const struct ldr_gw_conn *c, const struct ldr_gw_request *q)
 {
     return q->route->where == LDR_GW_HERE ||
-           (q->route->where == LDR_GW_READ && c->loop->gateway->local && q->body.n <= (16u << 10));
+           (q->route->where == LDR_GW_READ && c->loop->gateway->local && q->body.n <= (4u << 10));
 }
 
 static struct ldr_gw_answer *fresh_answer(struct ldr_gw_conn *c)

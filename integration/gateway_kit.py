@@ -65,10 +65,11 @@ def check(name, function, *args):
 class Gateway:
     """A store of its own and a gateway before it; options as keyword arguments: max_body='1KiB' is --max-body 1KiB."""
 
-    def __init__(self, bin_dir, dir=None, apply=False, **options):
+    def __init__(self, bin_dir, dir=None, apply=False, store=None, **options):
         self.bin = bin_dir
         self.temp = None if dir else tempfile.TemporaryDirectory()
         self.dir = dir or self.temp.name
+        self.store = store or f"local:{self.dir}/store"
         if not dir:
             with open(f"{self.dir}/defs.yaml", "w") as f:
                 f.write(DEFINITIONS)
@@ -77,7 +78,7 @@ class Gateway:
         self.start(**options)
 
     def larder(self, *args, text=None):
-        command = [f"{self.bin}/larder", "--store", f"local:{self.dir}/store", "--dir", self.dir, *args]
+        command = [f"{self.bin}/larder", "--store", self.store, "--dir", self.dir, *args]
         return subprocess.run(command, input=text, text=True, check=True, capture_output=True).stdout
 
     def start(self, serve=False, **options):
@@ -86,7 +87,7 @@ class Gateway:
             flags += ["--" + key.replace("_", "-"), str(value)]
         program = [f"{self.bin}/larder", "serve"] if serve else [f"{self.bin}/larder-gateway"]
         self.process = subprocess.Popen(
-            [*program, "--store", f"local:{self.dir}/store", "--dir", self.dir, "--listen", "127.0.0.1:0", *flags],
+            [*program, "--store", self.store, "--dir", self.dir, "--listen", "127.0.0.1:0", *flags],
             stderr=subprocess.PIPE, text=True)
         self.log = []
         while True:
