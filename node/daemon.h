@@ -46,7 +46,8 @@ struct ldr_node_daemon {
     struct ldr_http *http;
     struct ldr_server inner; /* the node's; what the transport calls measures */
     struct ldr_node_times times[LDR_NODE_TYPES];
-    struct ldr_timer late; /* stopping takes too long */
+    struct measured *spare; /* of daemon_measure.c */
+    struct ldr_timer late;  /* stopping takes too long */
     bool started, stopping;
     int code; /* what the process ends with */
 };

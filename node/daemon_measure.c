@@ -10,6 +10,7 @@ struct measured {
     struct ldr_node_times *times;
     struct ldr_node_daemon *d;
     uint64_t began_us;
+    struct measured *next; /* while spare */
 };
 
 static void send(struct ldr_reply *r, int code, struct ldr_slice payload)
@@ -24,8 +25,20 @@ static void send(struct ldr_reply *r, int code, struct ldr_slice payload)
     t->count++;
     t->failed += code != 0;
     t->sum_us += us;
-    m->to->send(m->to, code, payload);
-    ldr_release(NULL, m);
+    struct ldr_reply *to = m->to;
+    m->next = m->d->spare;
+    m->d->spare = m;
+    to->send(to, code, payload);
+}
+
+/* As many as were ever under way at once: those are bounded. */
+static struct measured *take(struct ldr_node_daemon *d)
+{
+    struct measured *m = d->spare;
+    if (!m)
+        return ldr_alloc(NULL, sizeof *m);
+    d->spare = m->next;
+    return m;
 }
 
 static struct ldr_buf *room(struct ldr_reply *r)
@@ -37,7 +50,7 @@ static struct ldr_buf *room(struct ldr_reply *r)
 static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r)
 {
     struct ldr_node_daemon *d = ctx;
-    struct measured *m = (unsigned)type < LDR_NODE_TYPES ? ldr_alloc(NULL, sizeof *m) : NULL;
+    struct measured *m = (unsigned)type < LDR_NODE_TYPES ? take(d) : NULL;
     if (!m) { /* served all the same */
         d->inner.serve(d->inner.ctx, type, payload, r);
         return;

@@ -39,10 +39,10 @@ static bool coordinator_agrees(const struct ldr_node *n, uint64_t since_us)
 
 enum standing { FRESH, BEHIND, MAP_UNSURE };
 
-static enum standing standing(const struct ldr_rep *r, const struct ldr_map_shard *s)
+static enum standing standing(const struct ldr_rep *r, const struct ldr_map_shard *s, uint64_t mono)
 {
     const struct ldr_node *n = r->n;
-    uint64_t mono = ldr_node_mono(n), bound = n->o.lag_bound_us, since = mono > bound ? mono - bound : 0;
+    uint64_t bound = n->o.lag_bound_us, since = mono > bound ? mono - bound : 0;
     uint32_t w = n->map.write_quorum;
     struct met m = who(r, s, since, INT64_MAX);
     if (!ldr_pull_fresh(m.old, m.n, ldr_quorum_old(s), w, since) && !LDR_BUG(lagging_reads))
@@ -55,12 +55,12 @@ static enum standing standing(const struct ldr_rep *r, const struct ldr_map_shar
 
 bool ldr_rep_is_fresh(const struct ldr_rep *r, const struct ldr_map_shard *s)
 {
-    return standing(r, s) == FRESH;
+    return standing(r, s, ldr_node_mono(r->n)) == FRESH;
 }
 
-int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err)
+int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, uint64_t mono, struct ldr_err *err)
 {
-    enum standing at = standing(r, s);
+    enum standing at = standing(r, s, mono);
     if (at == FRESH)
         return 0;
     r->n->count.reads_refused++;

@@ -219,7 +219,7 @@ struct ldr_rep_peer *ldr_rep_peer(struct ldr_rep *r, uint32_t node); /* NULL = n
 int ldr_rep_sync_peers(struct ldr_rep *r, const struct ldr_map_shard *s);
 
 /* ---- fresh.c: LDR_E_BUSY, or it may read ---- */
-int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, struct ldr_err *err);
+int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, uint64_t mono, struct ldr_err *err);
 bool ldr_rep_is_fresh(const struct ldr_rep *r, const struct ldr_map_shard *s);
 int ldr_rep_reached(struct ldr_rep *r, int64_t token, struct ldr_err *err); /* strict, besides */
 
@@ -271,6 +271,9 @@ enum ldr_need {
 /* The replica that a request means. 0 or the failure, with err. */
 int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
                    struct ldr_rep **out, struct ldr_err *err);
+/* With the monotonic time told: a request about many shards looks at the clock once. */
+int ldr_serve_find_at(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
+                      uint64_t mono, struct ldr_rep **out, struct ldr_err *err);
 void ldr_serve_fail(struct ldr_node *n, struct ldr_reply *reply, int code, const struct ldr_err *err);
 /* Answers with what encode() put; an answer that cannot be made is a failure. */
 void ldr_serve_out(struct ldr_node *n, struct ldr_reply *reply, int encoded);

@@ -55,6 +55,12 @@ void ldr_serve_out(struct ldr_node *n, struct ldr_reply *reply, int encoded)
 int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
                    struct ldr_rep **out, struct ldr_err *err)
 {
+    return ldr_serve_find_at(n, shard, epoch, defs, need, ldr_node_mono(n), out, err);
+}
+
+int ldr_serve_find_at(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
+                      uint64_t mono, struct ldr_rep **out, struct ldr_err *err)
+{
     const struct ldr_map_shard *s = ldr_map_shard(&n->map, shard);
     if (epoch > n->map.version) {
         ldr_node_ask(n, epoch, 0);
@@ -79,7 +85,7 @@ int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t 
     if (r->ready_epoch == 0 && (need == LDR_NEED_READ || need == LDR_NEED_COPY))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being filled", shard);
     *out = r;
-    return need == LDR_NEED_READ ? ldr_rep_fresh(r, s, err) : 0;
+    return need == LDR_NEED_READ ? ldr_rep_fresh(r, s, mono, err) : 0;
 }
 
 /* ---- Requests that wait for the vault ---- */

@@ -10,9 +10,10 @@
 static int may_read(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_rep **reps,
                     struct ldr_err *err)
 {
+    uint64_t mono = ldr_node_mono(n);
     for (uint32_t i = 0; i < m->n_groups; i++) {
         const struct ldr_msg_group *g = &m->groups[i];
-        int rc = ldr_serve_find(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, &reps[i], err);
+        int rc = ldr_serve_find_at(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, mono, &reps[i], err);
         if (rc == 0 && (m->flags & FLAG_STRICT))
             rc = ldr_rep_reached(reps[i], m->token, err);
         for (uint32_t k = 0; rc == 0 && k < g->n_points; k++) {
@@ -84,13 +85,14 @@ void ldr_serve_lookup(struct ldr_node *n, struct ldr_slice payload, struct ldr_r
 {
     struct ldr_lookup_req m;
     struct ldr_lookup_rep out = {.defs = n->o.vault.defs_version(n->o.vault.ctx)};
-    struct ldr_err err = {0};
+    struct ldr_err err;
     struct ldr_buf *rows = reply->room ? reply->room(reply) : NULL;
     if (!rows) {
         rows = &n->reading.rows;
         ldr_buf_reset(rows);
     }
     size_t from = rows->n;
+    ldr_err_clear(&err);
     int rc = ldr_lookup_req_decode(payload, &n->reading.arena, &m);
     if (rc)
         ldr_fail(&err, rc, "the request cannot be read");

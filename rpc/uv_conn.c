@@ -289,6 +289,8 @@ static void before_wait(uv_prepare_t *h)
             break;
         if (!c)
             continue;
+        if (c->paused && c->relieved)
+            c->relieved(c); /* while it is touched: pausing again is no reason to look at it again */
         w->touched = c->next_touched;
         c->touch = false;
         if (!c->paused && !c->parsing) {

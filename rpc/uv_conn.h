@@ -40,6 +40,9 @@ struct conn {
     void *owner;
     /* A whole frame has come. It may pause or close the connection. */
     void (*frame)(struct conn *c, const struct ldr_frame *f);
+    /* It is paused, and may have got rid of something: before the loop waits. It may pause and resume only.
+     * May be NULL. */
+    void (*relieved)(struct conn *c);
     /* It breaks: called once, at once, inside whatever found out. Then `freed` when its memory may go. */
     void (*broken)(struct conn *c);
     void (*freed)(struct conn *c);

@@ -277,13 +277,10 @@ static void look(struct wire *w)
     }
 }
 
-/* Before every wait: whose answers are taken may ask again. */
-static bool turn(struct wire *w)
+/* Whose answers are taken may ask again. */
+static void on_relieved(struct conn *c)
 {
-    for (struct conn *c = w->touched; c; c = c->next_touched)
-        if (c->paused)
-            credit(c->owner);
-    return false;
+    credit(c->owner);
 }
 
 struct arrival {
@@ -312,6 +309,7 @@ static void arrive(struct ldr_job *j)
     }
     p->conn.owner = p;
     p->conn.frame = on_frame;
+    p->conn.relieved = on_relieved;
     p->conn.broken = on_broken;
     p->conn.freed = on_freed;
     p->conn.local = sh->server->local;
@@ -429,7 +427,6 @@ static void shard_open(struct ldr_job *j)
     int rc = wire_init(&sh->wire, sh->loop, &limits);
     LDR_ASSERT(rc == 0); /* a quarter of a megabyte at the start of a daemon */
     sh->wire.owner = sh;
-    sh->wire.turn = turn;
     sh->wire.look = look;
     sh->wire.gone = wire_gone;
 }
