@@ -58,6 +58,7 @@ up)
     quiet "$larder" --store "$store" --shards $shards cluster init --replicas $replicas --write-quorum 2 --nodes 4
     await_replicas
     await_all
+    await gateway
     say "All healthy and ready $(($(millis) - began)) ms after the image was there"
     "$larder" --store "$store" status
     printf '%s\n' "$store"

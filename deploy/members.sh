@@ -15,12 +15,14 @@ address() {
     case "$1" in
     coordinator-*) echo "172.30.77.1${1#coordinator-}" ;;
     node-*) echo "172.30.77.2${1#node-}" ;;
+    gateway) echo 172.30.77.31 ;;
     esac
 }
 health_port() {
     case "$1" in
     coordinator-*) echo 7412 ;;
     node-*) echo 7421 ;;
+    gateway) echo 6566 ;;
     esac
 }
 if docker compose version >/dev/null 2>&1; then

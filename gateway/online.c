@@ -68,11 +68,11 @@ struct time_memo {
     char text[LDR_TIME_TEXT + 2];
 };
 
-static void put_event_time(struct ldr_buf *b, struct time_memo *m, bool found, int64_t us)
+static uint8_t *put_event_time(uint8_t *p, struct time_memo *m, bool found, int64_t us)
 {
     if (!found) {
-        ldr_buf_put(b, NO_TIME, sizeof NO_TIME - 1);
-        return;
+        memcpy(p, NO_TIME, sizeof NO_TIME - 1);
+        return p + sizeof NO_TIME - 1;
     }
     if (m->n == 0 || m->us != us) {
         m->us = us;
@@ -80,17 +80,47 @@ static void put_event_time(struct ldr_buf *b, struct time_memo *m, bool found, i
         m->n = ldr_time_format(us, m->text + 1) + 1;
         m->text[m->n++] = '"';
     }
-    ldr_buf_put(b, m->text, m->n);
+    memcpy(p, m->text, m->n);
+    return p + m->n;
+}
+
+/* Room is made once for the statuses and once for the times of a column. */
+static void put_statuses(struct ldr_buf *b, const struct ldr_rows *rows, size_t nrows, size_t col)
+{
+    static const struct {
+        char text[18];
+        uint8_t n;
+    } statuses[] = {
+        {"\"PRESENT\",", 10}, {"\"NULL_VALUE\",", 13}, {"\"NOT_FOUND\",", 12}, {"\"OUTSIDE_MAX_AGE\",", 18}};
+    uint8_t *from = ldr_buf_reserve(b, nrows * sizeof statuses[0].text + 1), *p = from;
+    if (!p)
+        return;
+    for (size_t i = 0; i < nrows; i++) {
+        unsigned s = ldr_rows_row(rows, i)[col].status & 3;
+        memcpy(p, statuses[s].text, sizeof statuses[s].text);
+        p += statuses[s].n;
+    }
+    b->n += (size_t)(p - from) - (nrows > 0); /* without the last comma */
+}
+
+static void put_event_times(struct ldr_buf *b, const struct ldr_rows *rows, size_t nrows, size_t col,
+                            struct time_memo *memo)
+{
+    uint8_t *from = ldr_buf_reserve(b, nrows * (sizeof memo->text + 1) + 1), *p = from;
+    if (!p)
+        return;
+    for (size_t i = 0; i < nrows; i++) {
+        int64_t event_us = 0, created_us;
+        bool found = ldr_rows_times(rows, i, col, &event_us, &created_us);
+        p = put_event_time(p, memo, found, event_us);
+        *p++ = ',';
+    }
+    b->n += (size_t)(p - from) - (nrows > 0);
 }
 
 static void put_feature_column(struct ldr_buf *b, const struct ldr_rows *rows, size_t nrows, size_t col,
                                struct time_memo *memo)
 {
-    static const struct {
-        const char *text;
-        size_t n;
-    } statuses[] = {
-        {"\"PRESENT\"", 9}, {"\"NULL_VALUE\"", 12}, {"\"NOT_FOUND\"", 11}, {"\"OUTSIDE_MAX_AGE\"", 17}};
     ldr_buf_put(b, "{\"values\":[", 11);
     for (size_t i = 0; i < nrows; i++) {
         if (i)
@@ -98,20 +128,9 @@ static void put_feature_column(struct ldr_buf *b, const struct ldr_rows *rows, s
         ldr_gw_value_put(b, &ldr_rows_row(rows, i)[col], true);
     }
     ldr_buf_put(b, "],\"statuses\":[", 14);
-    for (size_t i = 0; i < nrows; i++) {
-        unsigned s = ldr_rows_row(rows, i)[col].status & 3;
-        if (i)
-            ldr_buf_put(b, ",", 1);
-        ldr_buf_put(b, statuses[s].text, statuses[s].n);
-    }
+    put_statuses(b, rows, nrows, col);
     ldr_buf_put(b, "],\"event_timestamps\":[", 22);
-    for (size_t i = 0; i < nrows; i++) {
-        int64_t event_us = 0, created_us;
-        if (i)
-            ldr_buf_put(b, ",", 1);
-        bool found = ldr_rows_times(rows, i, col, &event_us, &created_us);
-        put_event_time(b, memo, found, event_us);
-    }
+    put_event_times(b, rows, nrows, col, memo);
     ldr_buf_put(b, "]}", 2);
 }
 
