@@ -30,6 +30,7 @@ struct stamping {
     uint32_t n;
     int64_t latest, earliest;
     size_t answers;
+    struct ldr_err why; /* the last failure */
 };
 
 static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
@@ -39,6 +40,8 @@ static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
     struct ldr_arena arena;
     ldr_arena_init(&arena, NULL, 0);
     s->ended[i] = true;
+    if (code != 0)
+        (void)ldr_msg_error_fill(code, answer, &s->why);
     if (code == 0)
         ldr_pace_heard(&s->remote->pace, s->nodes[i], ldr_cluster_mono_us(s->remote));
     if (code == 0 && ldr_stamp_rep_decode(answer, &arena, &a) == 0) {
@@ -155,7 +158,8 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
     bool whole;
     int rc = ask_round(r, &s, atomic_load(&r->stamp_us), r->store->opts.write_ms, &whole, err);
     if (!rc && s.answers == 0)
-        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes answers", s.n);
+        rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes gives a time: %s", s.n,
+                      s.why.message[0] ? s.why.message : "no answer");
     int64_t had = atomic_load(&r->stamp_us);
     do {
         *stamp_us = s.latest > had ? s.latest : had + 1;

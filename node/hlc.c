@@ -14,6 +14,14 @@ void ldr_hlc_start(struct ldr_hlc *h, int64_t durable_bound_us)
     h->bound = durable_bound_us;
 }
 
+uint64_t ldr_hlc_wait_us(const struct ldr_hlc *h, int64_t now_us)
+{
+    if (h->last <= now_us)
+        return 0;
+    uint64_t left = (uint64_t)h->last - (uint64_t)now_us;
+    return left < LDR_HLC_AHEAD_US ? left : LDR_HLC_AHEAD_US;
+}
+
 int ldr_hlc_next(struct ldr_hlc *h, int64_t now_us, int64_t *out)
 {
     int64_t t = now_us > h->last ? now_us : ahead(h->last, 1);

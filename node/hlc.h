@@ -14,6 +14,10 @@ struct ldr_hlc {
     int64_t bound; /* durable: nothing above it is given */
 };
 void ldr_hlc_start(struct ldr_hlc *h, int64_t durable_bound_us);
+/* After start: how long until the wall clock has reached what may have been given. Whoever serves before
+ * gives times that lie ahead of all other clocks, which the others then refuse. At most LDR_HLC_AHEAD_US: a
+ * clock that was set back is not waited for. */
+uint64_t ldr_hlc_wait_us(const struct ldr_hlc *h, int64_t now_us);
 /* max(now, last + 1). LDR_E_BUSY: the bound must be made durable first. */
 int ldr_hlc_next(struct ldr_hlc *h, int64_t now_us, int64_t *out);
 /* A time from elsewhere: what comes next is later. LDR_E_REFUSED when it is more than limit_us ahead of now:

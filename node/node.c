@@ -154,6 +154,8 @@ static void care(struct ldr_rep *r)
         ldr_rep_save(r);
 }
 
+static void start_end(struct ldr_node *n, int code, const struct ldr_err *err);
+
 static void finish_close(struct ldr_node *n)
 {
     if (n->refs)
@@ -169,6 +171,8 @@ static void tick_fire(struct ldr_timer *t)
         finish_close(n);
         return;
     }
+    if (n->phase == LDR_NODE_STARTING)
+        start_end(n, 0, NULL);
     if (n->phase != LDR_NODE_RUNNING)
         return;
     ldr_node_hlc_keep(n);
@@ -196,7 +200,7 @@ static void beat_fire(struct ldr_timer *t)
     start_timer(n, &n->beat, n->o.heartbeat_every_us);
 }
 
-/* ---- Starting: records, then replicas, then map; then it runs ---- */
+/* ---- Starting: records, then replicas, then map; when the clock has come so far, it runs ---- */
 static void start_end(struct ldr_node *n, int code, const struct ldr_err *err)
 {
     if (n->phase != LDR_NODE_STARTING)
@@ -231,7 +235,11 @@ static void who_kept(struct ldr_vault_op *op, int code)
         if (code == 0)
             n->o.vault.list(n->o.vault.ctx, found, n);
     }
-    start_end(n, code, &err);
+    uint64_t wait_us = code || n->o.serve_at_once ? 0 : ldr_hlc_wait_us(&n->hlc, ldr_node_now(n));
+    if (wait_us && n->phase == LDR_NODE_STARTING)
+        start_timer(n, &n->tick, wait_us); /* replicas open meanwhile */
+    else
+        start_end(n, code, &err);
     ldr_node_unref(n);
 }
 

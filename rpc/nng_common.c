@@ -1,6 +1,12 @@
 #include "rpc/nng_common.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CLOSE_S 1
 
 int control_code(int rc)
 {
@@ -55,6 +61,69 @@ int control_listen(nng_socket s, const char *address, int *port, struct ldr_err 
         *port = bytes[0] << 8 | bytes[1];
     }
     return 0;
+}
+
+/* Whoever of the two is the last frees it. */
+struct closing {
+    nng_socket socket;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool done; /* under mutex */
+    atomic_int refs;
+};
+
+static void closing_release(struct closing *c)
+{
+    if (atomic_fetch_sub(&c->refs, 1) != 1)
+        return;
+    pthread_cond_destroy(&c->cond);
+    pthread_mutex_destroy(&c->mutex);
+    free(c);
+}
+
+static void *close_it(void *arg)
+{
+    struct closing *c = arg;
+    nng_close(c->socket);
+    pthread_mutex_lock(&c->mutex);
+    c->done = true;
+    pthread_cond_signal(&c->cond);
+    pthread_mutex_unlock(&c->mutex);
+    closing_release(c);
+    return NULL;
+}
+
+void control_close(nng_socket s)
+{
+    struct closing *c = ldr_calloc(NULL, 1, sizeof *c);
+    pthread_condattr_t attr;
+    pthread_t thread;
+    struct timespec until;
+    if (!c) {
+        nng_close(s);
+        return;
+    }
+    c->socket = s;
+    atomic_store(&c->refs, 2);
+    pthread_mutex_init(&c->mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&thread, NULL, close_it, c)) {
+        nng_close(s);
+        atomic_store(&c->refs, 1);
+        closing_release(c);
+        return;
+    }
+    pthread_detach(thread);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CLOSE_S;
+    pthread_mutex_lock(&c->mutex);
+    for (int rc = 0; !c->done && rc == 0;)
+        rc = pthread_cond_timedwait(&c->cond, &c->mutex, &until);
+    pthread_mutex_unlock(&c->mutex);
+    closing_release(c);
 }
 
 nng_msg *control_frame(const struct ldr_frame *f)

@@ -58,7 +58,7 @@ static int coordinator_open(struct coordinator *k, const char *address)
     if (rc == 0)
         rc = nng_dial(k->socket, url, NULL, NNG_FLAG_NONBLOCK);
     if (rc) {
-        nng_close(k->socket);
+        control_close(k->socket);
         return control_code(rc);
     }
     memcpy(k->address, address, strlen(address) + 1);
@@ -104,7 +104,7 @@ void ldr_control_destroy(struct ldr_control *c)
     if (!c)
         return;
     for (size_t i = 0; i < c->n; i++)
-        nng_close(c->coordinators[i].socket);
+        control_close(c->coordinators[i].socket);
     nng_mtx_free(c->mutex);
     ldr_release(NULL, c);
 }
@@ -227,7 +227,8 @@ static bool in_doubt(const struct attempt *t)
 static bool goes_on(const struct attempt *t, enum ldr_msg_type type)
 {
     if (t->answer)
-        return t->code == LDR_E_NOT_LEADER || t->code == LDR_E_UNAVAILABLE;
+        return t->code == LDR_E_NOT_LEADER || t->code == LDR_E_UNAVAILABLE ||
+               (t->code == LDR_E_CLOSED && type != LDR_MSG_MEMBER); /* it stops, as it was told */
     return t->code != LDR_E_NOMEM && t->code != LDR_E_CLOSED && (!t->sent || type != LDR_MSG_MEMBER);
 }
 

@@ -37,7 +37,7 @@ int ldr_notices_publish_on(const char *listen, struct ldr_notices **out, struct 
     rc = nng_socket_set_size(n->socket, NNG_OPT_RECVMAXSZ, NOTICE_BYTES); /* subscribers say nothing */
     rc = rc ? control_code(rc) : control_listen(n->socket, listen, &n->port, err);
     if (rc) {
-        nng_close(n->socket);
+        control_close(n->socket);
         ldr_release(NULL, n);
         return rc;
     }
@@ -163,7 +163,7 @@ int ldr_notices_subscribe(const char *const *addresses, size_t count, struct ldr
     *out = n;
     return 0;
 fail_socket:
-    nng_close(n->socket);
+    control_close(n->socket);
 fail:
     nng_mtx_free(n->mutex);
     ldr_release(NULL, n);
@@ -175,7 +175,7 @@ void ldr_notices_close(struct ldr_notices *n)
     if (!n)
         return;
     if (!n->aio) {
-        nng_close(n->socket);
+        control_close(n->socket);
         ldr_release(NULL, n);
         return;
     }
@@ -183,7 +183,7 @@ void ldr_notices_close(struct ldr_notices *n)
     n->closing = true;
     bool posted = n->posted; /* then its job frees what is left */
     nng_mtx_unlock(n->mutex);
-    nng_close(n->socket);
+    control_close(n->socket);
     nng_aio_stop(n->aio);
     nng_aio_free(n->aio);
     if (posted)

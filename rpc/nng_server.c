@@ -152,7 +152,7 @@ void ldr_control_server_close(struct ldr_control_server *s, void (*closed)(void 
     nng_mtx_lock(s->mutex);
     s->closing = true;
     nng_mtx_unlock(s->mutex);
-    nng_close(s->socket);
+    control_close(s->socket);
     for (uint32_t i = 0; i < s->n; i++)
         nng_aio_stop(s->contexts[i].aio); /* waits for callbacks; they wait for nobody */
     at_work_less(s);
@@ -196,7 +196,7 @@ int ldr_control_server_create(const struct ldr_control_server_options *o, struct
 fail_socket:
     code = ldr_fail(err, control_code(rc), "no server on %s: %s", o->listen, nng_strerror(rc));
 fail_listen:
-    nng_close(s->socket);
+    control_close(s->socket);
     for (uint32_t i = 0; i < s->n; i++)
         nng_aio_free(s->contexts[i].aio);
     nng_mtx_free(s->mutex);

@@ -54,6 +54,11 @@ void lab_address(const struct lab *l, const struct lab_proc *p, char *out, size_
     address(l, p, p->name[0] == 'n' ? 20 : 0, out, n);
 }
 
+void lab_http(const struct lab *l, const struct lab_proc *p, char *out, size_t n)
+{
+    address(l, p, p->name[0] == 'n' ? 33 : 30, out, n);
+}
+
 static pid_t run(struct lab *l, const char *const *argv, const struct lab_proc *p)
 {
     char path[512];
@@ -90,24 +95,26 @@ static void list_of(const struct lab *l, bool raft, char *out, size_t n)
 
 void lab_start(struct lab *l, struct lab_proc *p)
 {
-    char program[600], at[512], listen[64], other[64], list[256], id[16];
+    char program[600], at[512], listen[64], other[64], http[64], list[256], id[16];
     bool node = p->name[0] == 'n';
     if (p->pid)
         return;
     lab_folder(l, p, at, sizeof at);
     snprintf(program, sizeof program, "%s/%s", l->bin, node ? "larder-node" : "larder-coordinator");
     lab_address(l, p, listen, sizeof listen);
+    lab_http(l, p, http, sizeof http);
     list_of(l, !node, list, sizeof list);
     if (node) {
-        const char *argv[] = {program,          "--name",    p->name,    "--dir", at,
-                              "--coordinators", list,        "--listen", listen,  "--min-free",
-                              "16MiB",          "--ballast", "0",        NULL};
+        const char *argv[] = {program, "--name",   p->name, "--dir",      at,      "--coordinators",
+                              list,    "--listen", listen,  "--min-free", "16MiB", "--ballast",
+                              "0",     "--http",   http,    NULL};
         p->pid = run(l, argv, p);
     } else {
         address(l, p, 10, other, sizeof other);
         snprintf(id, sizeof id, "%d", p->number + 1);
-        const char *argv[] = {program, "--id",      id,   "--dir",       at,  "--listen", listen, "--raft",
-                              other,   "--cluster", list, "--bootstrap", NULL};
+        const char *argv[] = {program,    "--id",        id,       "--dir", at,
+                              "--listen", listen,        "--raft", other,   "--cluster",
+                              list,       "--bootstrap", "--http", http,    NULL};
         p->pid = run(l, argv, p);
     }
     p->stopped = false;
@@ -265,7 +272,7 @@ void lab_open(struct lab *l, const char *bin, int nodes, unsigned shards, bool f
     snprintf(l->dir, sizeof l->dir, "%s/ldr-soak-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(l->dir))
         die(l, "no folder to work in");
-    l->port = 12000 + (int)(getpid() % 500) * 40; /* below those that the system gives away */
+    l->port = 12000 + (int)(getpid() % 400) * 50; /* below those that the system gives away */
     bool small = faults && lab_mounts_own(why, sizeof why);
     if (faults && !small)
         printf("# no disk is full: %s\n", why);

@@ -66,6 +66,10 @@ void lab_lose_disk(struct lab *l, struct lab_proc *p);
 int lab_place(const struct lab_proc *p);
 /* Host and port for clients. */
 void lab_address(const struct lab *l, const struct lab_proc *p, char *out, size_t n);
+/* Where it answers HTTP. */
+void lab_http(const struct lab *l, const struct lab_proc *p, char *out, size_t n);
+/* Waits until it says by /readyz that it serves; false: not within the time. */
+bool lab_ready(const struct lab *l, const struct lab_proc *p, unsigned seconds);
 void lab_folder(const struct lab *l, const struct lab_proc *p, char *out, size_t n);
 /* Flips one bit in the middle of a table of its; false when it has none. The process must not run. */
 bool lab_flip_bit(const struct lab *l, const struct lab_proc *p, uint64_t draw);

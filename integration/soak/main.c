@@ -1,5 +1,5 @@
 /* A cluster of real processes under random faults, with clients that know what is true.
- *   soak BIN_DIR --minutes N [--seed S] [--nodes N] [--shards N] [--keep]
+ *   soak BIN_DIR --minutes N [--seed S] [--nodes N] [--shards N] [--only FAULT,...] [--keep]
  * Every half minute or so the faults stop: within 30 s replicas must be equal, and everything is read back.
  */
 #include <signal.h>
@@ -22,6 +22,7 @@ struct options {
     uint64_t seed;
     int nodes;
     unsigned shards;
+    uint64_t kinds; /* of faults; 0 = all */
     bool keep;
 };
 static volatile sig_atomic_t interrupted;
@@ -109,13 +110,13 @@ static int run(const struct options *o)
     static struct lab lab;
     static struct work work;
     static struct registry_work registry;
-    struct nemesis n = {.lab = &lab, .draw = o->seed * 2654435761u + 1};
+    struct nemesis n = {.lab = &lab, .draw = o->seed * 2654435761u + 1, .kinds = o->kinds};
     unsigned rounds = 0, differing = 0;
     long rss = 0, files = 0;
     bool ok = true;
     lab_open(&lab, o->bin, o->nodes, o->shards, true);
     work_begin(&work, lab.url, lab.dir, o->seed);
-    registry_begin(&registry, &lab, o->seed, REGISTRY_S);
+    registry_begin(&registry, &lab, o->seed, REGISTRY_S, true);
     lab_nap_ms(WARM_S * 1000);
     double rate = (double)operations(&work) / WARM_S;
     printf("# seed %llu: %.0f operations a second before the first fault\n", (unsigned long long)o->seed,
@@ -184,6 +185,8 @@ int main(int argc, char **argv)
             o.nodes = (int)strtol(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--shards") == 0)
             o.shards = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--only") == 0 && (o.kinds = nemesis_kinds(v)) != 0)
+            i++;
         else
             goto usage;
     }
@@ -194,7 +197,7 @@ int main(int argc, char **argv)
     signal(SIGTERM, on_signal);
     return run(&o);
 usage:
-    fprintf(stderr,
-            "usage: soak BIN_DIR [--minutes N] [--seed S] [--nodes 3..8] [--shards 1..64] [--keep]\n");
+    fprintf(stderr, "usage: soak BIN_DIR [--minutes N] [--seed S] [--nodes 3..8] [--shards 1..64] [--only "
+                    "FAULT,...] [--keep]\n");
     return 2;
 }

@@ -252,6 +252,21 @@ void nemesis_strike(struct nemesis *n)
     strike(n, kind);
 }
 
+uint64_t nemesis_kinds(const char *text)
+{
+    uint64_t kinds = 0;
+    for (size_t n; *text; text += n + (text[n] == ',')) {
+        int kind = 0;
+        n = strcspn(text, ",");
+        while (kind < NEMESIS_COUNT && (strlen(names[kind]) != n || memcmp(names[kind], text, n) != 0))
+            kind++;
+        if (kind == NEMESIS_COUNT)
+            return 0;
+        kinds |= UINT64_C(1) << kind;
+    }
+    return kinds;
+}
+
 void nemesis_tell(const struct nemesis *n)
 {
     for (int i = 0; i < NEMESIS_COUNT; i++)

@@ -61,6 +61,8 @@ struct nemesis {
      NEMESIS_BIT(cut_halves) | NEMESIS_BIT(reset) | NEMESIS_BIT(lossy) | NEMESIS_BIT(full_coordinator) |   \
      NEMESIS_BIT(slow_disk) | NEMESIS_BIT(failing_disk) | NEMESIS_BIT(clock_second) |                      \
      NEMESIS_BIT(clock_hour) | NEMESIS_BIT(clock_jumps))
+/* Of "name,name,..."; 0: one of them is none. */
+uint64_t nemesis_kinds(const char *names);
 /* How often each was done. */
 void nemesis_tell(const struct nemesis *n);
 /* Does one thing, which takes up to about ten seconds, and says so on standard output. */

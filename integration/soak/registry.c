@@ -10,6 +10,7 @@
 
 enum {
     ASK_MS = 3000,
+    PATIENT_MS = 10000,
     HASTY_MS = 400,  /* of some clients, so that some outcomes stay in doubt */
     LAST_MS = 20000, /* nothing is wrong any more */
     LEAST_SHARE = 4, /* of the operations that there is time for: one in so many has to go well */
@@ -94,7 +95,12 @@ static bool look(struct client *k, enum history_kind kind, uint32_t ms, struct h
 static void read_once(struct client *k, enum history_kind kind)
 {
     struct history_op o;
-    if (look(k, kind, kind == HISTORY_READ ? ASK_MS : ASK_MS / 10, &o) && kind == HISTORY_READ) {
+    if (look(k, kind,
+             kind == HISTORY_PEEK ? ASK_MS / 10
+             : k->w->hasty        ? ASK_MS
+                                  : PATIENT_MS,
+             &o) &&
+        kind == HISTORY_READ) {
         k->told = o.version;
         k->fresh = true;
         if (o.version > k->known)
@@ -145,7 +151,10 @@ static void apply_once(struct client *k)
     struct ldr_command_req q = {.client = k->id, .seq = k->seq, .command = ldr_buf_slice(&body)};
     ldr_command_req_encode(&q, &out);
     o.from_us = lab_now_us();
-    int rc = k->all.ask(k->all.ctx, LDR_MSG_COMMAND, ldr_buf_slice(&out), k->index % 2 ? HASTY_MS : ASK_MS,
+    int rc = k->all.ask(k->all.ctx, LDR_MSG_COMMAND, ldr_buf_slice(&out),
+                        !k->w->hasty   ? PATIENT_MS
+                        : k->index % 2 ? HASTY_MS
+                                       : ASK_MS,
                         &in, &err);
     o.to_us = lab_now_us();
     if (!rc && ldr_command_rep_decode(ldr_buf_slice(&in), &arena, &a) == 0) {
@@ -230,11 +239,13 @@ static bool read_at_last(struct registry_work *w, unsigned index, struct history
     return ok;
 }
 
-void registry_begin(struct registry_work *w, const struct lab *l, uint64_t seed, unsigned operations_s)
+void registry_begin(struct registry_work *w, const struct lab *l, uint64_t seed, unsigned operations_s,
+                    bool hasty)
 {
     struct history_op o;
     memset(w, 0, sizeof *w);
     w->seed = seed;
+    w->hasty = hasty;
     w->share_ms = 1000 * REGISTRY_CLIENTS / operations_s;
     pthread_mutex_init(&w->mutex, NULL);
     snprintf(w->all, sizeof w->all, "%s", l->url + strlen("cluster:"));

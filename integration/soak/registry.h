@@ -14,6 +14,7 @@ enum { REGISTRY_CLIENTS = 5 };
 struct registry_work {
     char hosts[LAB_COORDINATORS][64], all[3 * 64];
     uint64_t seed, first, began_us;
+    bool hasty;
     unsigned share_ms; /* one operation of one client in so long */
     pthread_mutex_t mutex;
     struct history_op *ops; /* under mutex */
@@ -25,8 +26,10 @@ struct registry_work {
     char failure[512];
 };
 
-/* The registry answers. operations_s: of all clients together, at most. */
-void registry_begin(struct registry_work *w, const struct lab *l, uint64_t seed, unsigned operations_s);
+/* The registry answers. operations_s: of all clients together, at most. hasty: some clients do not wait long,
+ * so that outcomes stay in doubt. */
+void registry_begin(struct registry_work *w, const struct lab *l, uint64_t seed, unsigned operations_s,
+                    bool hasty);
 /* Nothing is under way when it returns. */
 void registry_pause(struct registry_work *w, bool on);
 /* While paused, and all coordinators run: each client reads once more, and all that was seen since the

@@ -1,6 +1,6 @@
 /* Is the registry one register? Clients change it by compare-and-set and read it strictly while coordinators
  * are killed, stopped and cut off; what they were told is checked (history.h).
- *   registry BIN_DIR [--minutes N] [--seed S] [--keep] */
+ *   registry BIN_DIR [--minutes N] [--seed S] [--only FAULT,...] [--keep] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +26,9 @@ static bool round_ends(struct nemesis *n)
     return ok;
 }
 
-static bool run(double minutes, uint64_t seed)
+static bool run(double minutes, uint64_t seed, uint64_t kinds)
 {
-    struct nemesis n = {.lab = &lab, .draw = seed * 2654435761u + 1, .kinds = NEMESIS_OF_COORDINATORS};
+    struct nemesis n = {.lab = &lab, .draw = seed * 2654435761u + 1, .kinds = kinds};
     bool ok = true;
     for (uint64_t until = lab_now_us() + (uint64_t)(minutes * 60e6); ok && lab_now_us() < until;) {
         uint64_t faults_until = lab_now_us() + (uint64_t)ROUND_S * 1000000;
@@ -64,6 +64,7 @@ int main(int argc, char **argv)
     double minutes = 2;
     uint64_t seed = (uint64_t)time(NULL);
     bool keep = false;
+    uint64_t kinds = NEMESIS_OF_COORDINATORS;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--keep") == 0)
             keep = true;
@@ -71,17 +72,19 @@ int main(int argc, char **argv)
             minutes = strtod(argv[++i], NULL);
         else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
             seed = strtoull(argv[++i], NULL, 10);
+        else if (i + 1 < argc && strcmp(argv[i], "--only") == 0)
+            kinds = nemesis_kinds(argv[++i]);
         else
             argc = 0;
     }
-    if (argc < 2 || minutes <= 0) {
-        fprintf(stderr, "usage: registry BIN_DIR [--minutes N] [--seed S] [--keep]\n");
+    if (argc < 2 || minutes <= 0 || !kinds) {
+        fprintf(stderr, "usage: registry BIN_DIR [--minutes N] [--seed S] [--only FAULT,...] [--keep]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     lab_open(&lab, argv[1], 0, 0, true);
-    registry_begin(&work, &lab, seed, OPERATIONS_S);
-    bool ok = run(minutes, seed);
+    registry_begin(&work, &lab, seed, OPERATIONS_S, true);
+    bool ok = run(minutes, seed, kinds);
     if (!ok) {
         char path[300];
         snprintf(path, sizeof path, "%s/history", lab.dir);

@@ -49,6 +49,7 @@ void sim_proc_start(struct sim_proc *p)
         .scrub_every_us = 20 * SIM_SECOND,
         .tomb_grace_us = s->cfg.grace_us,
         .collect_every_us = SIM_SECOND / 4,
+        .serve_at_once = s->seed % 2 == 0, /* what was acknowledged must hold either way */
         .loop = sim_loop(p),
         .peers = sim_peers(s, p->index, p),
         .vault = sim_vault(p),

@@ -2,6 +2,8 @@
  * is on the platter, and of the write that was under way a part. */
 #include "tests/sim/raft/quorum.h"
 
+#define NEVER (3600 * SIM_SECOND)
+
 const struct q_entry *q_log_at(const struct q_log *l, uint64_t index)
 {
     return index >= l->start && index - l->start < l->n ? &l->e[index - l->start] : NULL;
@@ -144,6 +146,13 @@ static void done(struct sim *s, struct sim_event *e)
         op->kind != Q_TRUNCATE && sim_chance(s, d->errors); /* libraft has no way to be told of that */
     if (op->kind == Q_TAKEN && d->ops && !is_there(d, &op->snap)) {
         start(op);
+        return;
+    }
+    if (fails && op->kind == Q_APPEND &&
+        sim_chance(s, 5000)) { /* nobody is told, as with libraft's own files */
+        d->failed = true;
+        sim_trace(s, "n%u: a write of the log never ends", m->p->index);
+        sim_event_push(s, &op->e, NEVER);
         return;
     }
     if (!fails)

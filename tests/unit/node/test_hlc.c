@@ -38,6 +38,20 @@ static void restart_goes_on_above(void **state)
     assert_int_equal(a, 5001);
 }
 
+static void a_node_waits_until_it_is_not_ahead(void **state)
+{
+    struct ldr_hlc h;
+    (void)state;
+    ldr_hlc_start(&h, 5000000);
+    assert_int_equal(ldr_hlc_wait_us(&h, 4000000), 1000000);
+    assert_int_equal(ldr_hlc_wait_us(&h, 4999999), 1);
+    assert_int_equal(ldr_hlc_wait_us(&h, 5000000), 0);
+    assert_int_equal(ldr_hlc_wait_us(&h, INT64_MAX), 0);
+    assert_int_equal(ldr_hlc_wait_us(&h, INT64_MIN), LDR_HLC_AHEAD_US); /* the clock was set back */
+    ldr_hlc_start(&h, INT64_MIN);
+    assert_int_equal(ldr_hlc_wait_us(&h, 0), 0); /* a new node */
+}
+
 static void one_wrong_clock_drags_nobody(void **state)
 {
     struct ldr_hlc h;
@@ -93,7 +107,9 @@ static void most_decide_whose_clock_is_wrong(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise), cmocka_unit_test(restart_goes_on_above),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise),
+                                       cmocka_unit_test(restart_goes_on_above),
+                                       cmocka_unit_test(a_node_waits_until_it_is_not_ahead),
                                        cmocka_unit_test(one_wrong_clock_drags_nobody),
                                        cmocka_unit_test(a_token_is_later_than_what_was_told),
                                        cmocka_unit_test(most_decide_whose_clock_is_wrong)};

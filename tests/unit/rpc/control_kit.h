@@ -25,7 +25,7 @@ struct ckit {
     struct ldr_control_server *server;
     struct ldr_server handler;
     char address[64], leader[64], others[2][64]; /* others: what COORDINATORS answers, with notices */
-    bool loses;
+    bool loses, stops;
     int port;
     struct ldr_reply *held[64];
     atomic_int n_held;
@@ -46,6 +46,11 @@ static void ckit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice paylo
         ldr_fail(&err, LDR_E_NOT_LEADER, "ask another");
         ldr_msg_error_put(&err, 0, k->leader, &b);
         r->send(r, LDR_E_NOT_LEADER, ldr_buf_slice(&b));
+    } else if (k->stops) {
+        ldr_fail(&err, LDR_E_CLOSED, "it stops");
+        err.in_doubt = true;
+        ldr_msg_error_put(&err, 0, "", &b);
+        r->send(r, LDR_E_CLOSED, ldr_buf_slice(&b));
     } else if (k->loses && type == LDR_MSG_COMMAND) {
         int code = atomic_load(&k->served) == 1 ? LDR_E_UNAVAILABLE : LDR_E_NOT_LEADER;
         ldr_fail(&err, code, "leadership was lost");

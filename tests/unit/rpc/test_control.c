@@ -203,6 +203,17 @@ static void doubt_outlives_later_refusals(void **state)
     assert_true(err.in_doubt); /* the first one may still be carried out */
 }
 
+static void one_that_stops_is_left_for_another(void **state)
+{
+    const char *two[] = {a.address, b.address};
+    (void)state;
+    a.stops = true;
+    open_control(two, 2);
+    works();
+    assert_int_equal(atomic_load(&a.served), 1);
+    assert_int_equal(atomic_load(&b.served), 1);
+}
+
 static void *late_close(void *arg)
 {
     struct ckit *k = arg;
@@ -375,6 +386,7 @@ int main(void)
         T(nobody_there),
         T(silence_is_a_timeout_in_doubt),
         T(doubt_outlives_later_refusals),
+        T(one_that_stops_is_left_for_another),
         T(a_coordinator_that_dies_at_work),
         T(a_request_runs_once_though_connections_break),
         T(many_threads_call_at_once),
