@@ -369,6 +369,9 @@ struct ldr_materialize {
 };
 LDR_API int ldr_materialize(struct ldr_store *s, const struct ldr_materialize *m, const struct ldr_work *work,
                             struct ldr_write_report *total, struct ldr_table **out, struct ldr_err *err);
+/* Notes that somebody else has read a view's source for this range (Parquet is not read here). */
+LDR_API int ldr_materialized(struct ldr_store *s, const char *view, int64_t start_us, int64_t end_us,
+                             struct ldr_err *err);
 /* Removes an entity's data for ever: all facts created until now. names/values: its join keys. view NULL =
  * all views of every entity with exactly these join keys. *removed counts history facts. */
 LDR_API int ldr_erase(struct ldr_store *s, const char *view, const char *const *names,

@@ -177,13 +177,14 @@ static void add_report(struct ldr_write_report *to, const struct ldr_write_repor
     to->bulk = to->bulk || from->bulk;
 }
 
-static int record(struct materialize *m, const struct ldr_view_entry *v, int64_t start_us)
+static int record(struct ldr_store *s, const char *view, int64_t start_us, int64_t end_us,
+                  struct ldr_err *err)
 {
     struct ldr_buf command;
     ldr_buf_init(&command, NULL, LDR_COMMAND_MAX);
-    int rc = ldr_command_materialized(v->def->about.name, start_us, m->m->end_us, &command);
-    rc = rc ? ldr_fail(m->err, rc, "%s", ldr_code_text(rc))
-            : ldr_store_command(m->store, ldr_buf_slice(&command), NULL, m->err);
+    int rc = ldr_command_materialized(view, start_us, end_us, &command);
+    rc = rc ? ldr_fail(err, rc, "%s", ldr_code_text(rc))
+            : ldr_store_command(s, ldr_buf_slice(&command), NULL, err);
     ldr_buf_close(&command);
     return rc;
 }
@@ -226,7 +227,8 @@ static int one_view(struct materialize *m, const struct ldr_catalog *c, size_t i
     }
     add_report(m->total, &view);
     if (rc == 0)
-        rc = record(m, v, has_start ? start_us : LDR_TIME_MIN_US);
+        rc = record(m->store, v->def->about.name, has_start ? start_us : LDR_TIME_MIN_US, m->m->end_us,
+                    m->err);
     if (rc == 0)
         add_row(m, v, m->files[i].n, has_start, start_us, &view);
     return rc;
@@ -275,5 +277,20 @@ int ldr_materialize(struct ldr_store *s, const struct ldr_materialize *request, 
         *out = t;
     else
         ldr_table_destroy(t);
+    return rc;
+}
+
+int ldr_materialized(struct ldr_store *s, const char *view, int64_t start_us, int64_t end_us,
+                     struct ldr_err *err)
+{
+    ldr_err_clear(err);
+    if (start_us > end_us || start_us < LDR_TIME_MIN_US || end_us > LDR_TIME_MAX_US)
+        return ldr_fail(err, LDR_E_INVALID, "a range within the years 0001 to 9999 is needed");
+    struct ldr_catalog *c = ldr_store_catalog(s);
+    const struct ldr_view_entry *v;
+    int rc = ldr_catalog_view(c, view, &v, err);
+    if (rc == 0)
+        rc = record(s, v->def->about.name, start_us, end_us, err);
+    ldr_catalog_release(c);
     return rc;
 }

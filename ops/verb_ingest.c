@@ -4,6 +4,7 @@
 
 #include "ops/cli.h"
 #include "ops/load_out.h"
+#include "ops/python.h"
 #include "ops/verbs.h"
 
 struct ingest {
@@ -26,7 +27,7 @@ static int read_options(struct ldr_cli *c, struct ldr_ingest *in)
     in->created_column = ldr_cli_opt(c, LDR_OPT_CREATED_COLUMN);
     in->allow_missing = ldr_cli_has(c, LDR_OPT_ALLOW_MISSING);
     if (in->format && strcmp(in->format, "csv") != 0 && strcmp(in->format, "ndjson") != 0)
-        return ldr_cli_usage(c, "--format: expected csv or ndjson, found '%s'", in->format);
+        return ldr_cli_usage(c, "--format: expected csv, ndjson or parquet, found '%s'", in->format);
     int code = ldr_cli_time(c, LDR_OPT_CREATED_AT, "--created-at", &has, &in->created_at_us);
     in->has_created_at = has;
     for (int i = 1; code == 0 && i < c->nargs; i++)
@@ -146,8 +147,22 @@ static void print_people(const struct ingest *g)
     ldr_cli_say(g->c, "%s: %s row%s taken%s; %s", g->in.view, taken, ldr_plural(g->total.taken), known, rate);
 }
 
+/* One Parquet among the files: all of them are read by the package that reads both. */
+static bool for_python(const struct ldr_cli *c)
+{
+    const char *format = ldr_cli_opt(c, LDR_OPT_FORMAT);
+    if (format)
+        return strcmp(format, "parquet") == 0;
+    for (int i = 1; i < c->nargs; i++)
+        if (ldr_python_reads(c->args[i]))
+            return true;
+    return false;
+}
+
 static int run_ingest(struct ldr_cli *c)
 {
+    if (for_python(c))
+        return ldr_python_run(c);
     struct ingest g = {.c = c, .rejects = ldr_cli_opt(c, LDR_OPT_REJECTS), .several = c->nargs > 2};
     struct ldr_job job;
     int code = read_options(c, &g.in), i = 1;
@@ -175,7 +190,7 @@ static int run_ingest(struct ldr_cli *c)
 }
 
 static const struct ldr_opt opts[] = {
-    {"format", 0, "F", LDR_OPT_FORMAT, "csv or ndjson (default: by the name of the file, else csv)"},
+    {"format", 0, "F", LDR_OPT_FORMAT, "csv, ndjson or parquet (default: by the name of the file, else csv)"},
     {"created-at", 0, "TS", LDR_OPT_CREATED_AT,
      "when the rows became known, for rows that do not say so themselves"},
     {"rejects", 0, "FILE", LDR_OPT_REJECTS,
@@ -193,7 +208,7 @@ const struct ldr_verb ldr_verb_ingest = {
     .name = "ingest",
     .group = "Load",
     .synopsis = "VIEW FILE... [--format F] [--created-at TS] [--rejects FILE] [--allow-missing]",
-    .summary = "load facts into a view from CSV or NDJSON, .gz too, or - for standard input",
+    .summary = "load facts into a view from CSV or NDJSON, .gz too, - for standard input, or Parquet",
     .text = "A row is a fact: the join keys, an event time (when it was true) and features. Good rows are "
             "stored, bad ones\n"
             "go to the rejects file and are counted; the exit code is then 1. A file whose header is wrong "
@@ -202,7 +217,12 @@ const struct ldr_verb ldr_verb_ingest = {
             "\n"
             "A log of events is not a set of facts: two purchases of one customer in one moment would be one "
             "fact. Load\n"
-            "running totals as of a moment, or give each event a created time of its own.",
+            "running totals as of a moment, or give each event a created time of its own.\n"
+            "\n"
+            "Parquet (files, folders, s3:// gs:// abfs://) is read by the Python package larder with "
+            "pyarrow; LARDER_PYTHON\n"
+            "names the interpreter that has it (default: python3). There it is all or nothing for each "
+            "million rows.",
     .example = "larder ingest weather data/weather_2013-03.csv.gz\n"
                "zcat facts.ndjson.gz | larder ingest weather - --format ndjson",
     .opts = opts,

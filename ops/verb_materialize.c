@@ -1,6 +1,7 @@
 /* materialize: the declared sources of the views, for a range of event times. */
 #include "ops/cli.h"
 #include "ops/load_out.h"
+#include "ops/python.h"
 #include "ops/verbs.h"
 
 static void print_json(const struct ldr_write_report *total, const struct ldr_table *t)
@@ -63,6 +64,8 @@ static int materialize(struct ldr_cli *c, struct ldr_materialize *m)
     int rc = ldr_materialize(s, m, &job.work, &total, &t, &err);
     ldr_job_end(&job);
     ldr_close(s);
+    if (rc == LDR_E_UNSUPPORTED) /* a source is Parquet; nothing has been read yet */
+        return ldr_python_run(c);
     code = finish(c, rc, &err, &total, t);
     ldr_table_destroy(t);
     return code;

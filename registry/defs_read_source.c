@@ -37,7 +37,7 @@ static void append_segments(struct ldr_buf *out, const char *path, size_t n, boo
 
 const char *ldr_source_path(struct ldr_arena *a, const char *file, const char *path)
 {
-    if (path[0] == '/')
+    if (path[0] == '/' || strstr(path, "://")) /* an object store's */
         return ldr_arena_strndup(a, path, strlen(path));
     const char *slash = strrchr(file, '/');
     bool absolute = file[0] == '/';

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import columns as cols
+from . import parquet
 from ._native import call, ffi, lib, need
 from .batch import Batch, arrow_types, to_polars
 from .errors import InvalidError, UnsupportedError
@@ -209,6 +211,12 @@ class TrainingSet:
             yield from batches
 
         return pa.RecordBatchReader.from_batches(first.schema, chained())
+
+    def to_parquet(self, path: "str | os.PathLike[str]", partition_by: Sequence[str] = (), rows: int = _PIECE) -> int:
+        """Into one file, or a new folder with a hive partition for each value of some columns; s3://, gs://, abfs:// as
+        well. Memory for `rows` rows of the spine at a time. How many rows."""
+        reader = self.to_reader(rows)
+        return parquet.write(iter(reader), reader.schema, os.fspath(path), partition_by)
 
     def __arrow_c_stream__(self, requested_schema: Optional[object] = None) -> object:
         return self.to_reader().__arrow_c_stream__(requested_schema)

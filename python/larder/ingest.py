@@ -7,8 +7,9 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from . import columns as cols
 from ._native import call, encode, ffi, lib, names_array
-from .errors import InvalidError
+from .errors import CancelledError, InvalidError, LarderError
 from .handle import Handle
+from .parquet import Files
 from .query import Query
 from .reports import WriteReport, write_report
 from .times import Time, to_us
@@ -138,6 +139,34 @@ def ingest_data(
         elif created_at is not None:
             known = ffi.new("int64_t[]", [to_us(created_at)]) if c.rows == 1 else _repeat(to_us(created_at), c.rows)
         total.add(write(handle, shape.view, into, c, at, known))
+    return total
+
+
+def ingest_parquet(
+    handle: Handle,
+    shape: Shape,
+    files: Files,
+    event_timestamp: Optional[str] = None,
+    created_timestamp: Optional[str] = None,
+    created_at: Optional[Time] = None,
+    allow_missing: bool = False,
+    start_us: Optional[int] = None,
+    end_us: Optional[int] = None,
+    tell: Optional[Callable[[int], bool]] = None,
+) -> WriteReport:
+    """All or nothing for each million rows, as from memory; an error names the path, the row and the column."""
+    into, columns, _, event, created = shape.choose(files.names, event_timestamp, created_timestamp, allow_missing)
+    total = WriteReport()
+    wanted = [*columns, event, *([created] if created else [])]
+    for table in files.tables(wanted, event, start_us, end_us, BATCH_ROWS):
+        try:
+            report = ingest_data(handle, shape, table, event, created, created_at, allow_missing)
+        except LarderError as e:
+            e.message = f"{files.path}, rows from {total.rows} on: {e.message}"
+            raise
+        total.add(report)
+        if tell is not None and tell(total.rows):
+            raise CancelledError("cancelled")
     return total
 
 

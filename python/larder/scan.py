@@ -6,9 +6,10 @@ import base64
 import json
 import os
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import columns as cols
+from . import parquet
 from ._native import call, encode, ffi, lib, names_array, need
 from .batch import arrow_types
 from .handle import Handle
@@ -116,6 +117,10 @@ class Scan:
                 held = []
         if held:
             yield pa.RecordBatch.from_pylist(held, schema=schema)
+
+    def to_parquet(self, path: "str | os.PathLike[str]", partition_by: Sequence[str] = ()) -> int:
+        """Into one file, or a new folder of hive partitions; s3://, gs://, abfs:// as well. How many facts."""
+        return parquet.write(self.to_batches(), arrow_types(self.columns, self._types), os.fspath(path), partition_by)
 
     def to_arrow(self) -> Any:
         pa = need("pyarrow", "to_arrow()", "'larder[arrow]'")

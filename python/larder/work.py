@@ -45,6 +45,13 @@ class Work:
             self.failed = e
             return True
 
+    def rows(self, what: str, rows: int, seconds: float) -> bool:
+        """The same for work that is done here."""
+        if self._bar is not None:
+            self._bar.set_description(what, refresh=False)
+            self._bar.update(rows - self._bar.n)
+        return self._callback is not None and self._callback(what, rows, seconds) is False
+
     def __enter__(self) -> "Work":
         return self
 

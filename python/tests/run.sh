@@ -12,9 +12,9 @@ pip() {
     "$venv/bin/pip" --disable-pip-version-check -q "$@"
 }
 # What the package is built with and what it works with; what is there already is not asked for again.
-if ! pip install 'setuptools>=61' wheel 'cffi>=1.15' 'pyarrow>=14' 'pandas>=1.5' 'polars>=1.0' numpy 'pytest>=7' mypy tqdm \
+if ! pip install 'setuptools>=61' wheel 'cffi>=1.15' 'pyarrow>=14' 'pandas>=1.5' 'polars>=1.0' numpy 'pytest>=7' mypy tqdm 'moto[server]' \
     >"$venv/install.log" 2>&1; then
-    if ! "$venv/bin/python" -c 'import cffi, pyarrow, pandas, polars, numpy, pytest, mypy, tqdm'; then
+    if ! "$venv/bin/python" -c 'import cffi, pyarrow, pandas, polars, numpy, pytest, mypy, tqdm, moto'; then
         tail -n 3 "$venv/install.log"
         echo "packages cannot be installed (no way to a package index?)"
         exit 77

@@ -158,6 +158,18 @@ static void what_cannot_be_read_is_said_before_anything_is_stored(void **state)
                  "  - {name: p, entity: customer, source: columns, features: [{name: n, type: int64}]}\n");
     assert_int_equal(run(&f, all, "p", &total, &t), LDR_E_UNSUPPORTED);
     assert_non_null(strstr(f.err.message, "Python package"));
+    /* who reads it elsewhere notes how far */
+    assert_int_equal(ldr_materialized(f.store, "p", 1, 0, &f.err), LDR_E_INVALID);
+    assert_int_equal(ldr_materialized(f.store, "nothing", 0, 1, &f.err), LDR_E_NOT_FOUND);
+    assert_int_equal(ldr_materialized(f.store, "p", 0, 3600 * INT64_C(1000000), &f.err), 0);
+    assert_int_equal(ldr_list(f.store, "feature-views", &t, &f.err), 0);
+    bool found = false;
+    for (size_t row = 0; row < ldr_table_rows(t); row++)
+        for (size_t i = 0; i < ldr_table_columns(t); i++)
+            if (strcmp(ldr_table_column(t, i), "materialized_to") == 0)
+                found |= ldr_table_cell(t, row, i)->v.i == 3600 * INT64_C(1000000);
+    assert_true(found);
+    ldr_table_destroy(t);
     fx_close(&f);
 }
 

@@ -172,6 +172,7 @@ static void paths_are_relative_to_the_root(void **state)
         {"../x/defs.yaml", "w.csv", "../x/w.csv"},
         {"a/defs.yaml", "...", "a/..."},
         {"a/defs.yaml", "..x/y", "a/..x/y"},
+        {"a/defs.yaml", "s3://bucket/../x*.parquet?region=eu", "s3://bucket/../x*.parquet?region=eu"},
     };
     struct ldr_arena a;
     ldr_arena_init(&a, NULL, 0);
