@@ -38,6 +38,7 @@
     X(split_loses_entities, "a split drops what lies at its border")                                     \
     X(stale_readiness, "a replica being added counts what its source or its former self had as its own") \
     X(strict_ignores_token, "a strict read does not wait for its token")                                 \
+    X(takeover_not_awaited, "splits and merges begin before every node has taken over earlier ones")     \
     X(tomb_collected_early, "tombstones go when the change log does not name them any more")             \
     X(write_quorum_of_one, "one durable copy is enough for an answer")
 #endif

@@ -85,6 +85,14 @@ uint64_t ldr_hist_quantile(const struct ldr_hist *h, double q)
     return h->max_ns; /* the last cell also holds everything beyond the range */
 }
 
+uint64_t ldr_hist_at_most(const struct ldr_hist *h, uint64_t ns)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < LDR_HIST_CELLS - 1 && upper_edge(i) <= ns; i++)
+        n += h->cell[i];
+    return n;
+}
+
 double ldr_hist_mean(const struct ldr_hist *h)
 {
     return h->count ? (double)h->sum_ns / (double)h->count : 0;

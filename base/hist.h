@@ -13,5 +13,7 @@ void ldr_hist_init(struct ldr_hist *h);
 void ldr_hist_add(struct ldr_hist *h, uint64_t ns);
 void ldr_hist_merge(struct ldr_hist *into, const struct ldr_hist *from);
 uint64_t ldr_hist_quantile(const struct ldr_hist *h, double q); /* upper edge of the cell; 0 when empty */
+/* How many values are surely at most ns: those of whole cells. */
+uint64_t ldr_hist_at_most(const struct ldr_hist *h, uint64_t ns);
 double ldr_hist_mean(const struct ldr_hist *h);
 #endif

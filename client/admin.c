@@ -178,14 +178,10 @@ int ldr_admin_split(struct ldr_admin *a, uint32_t shard, uint32_t *child, struct
     return rc;
 }
 
-/* The control plane knows how to; what nodes keep their shards in does not, and a merge that has begun cannot
- * be taken back. */
 int ldr_admin_merge(struct ldr_admin *a, uint32_t shard, uint32_t other, uint64_t *move, struct ldr_err *err)
 {
-    (void)a, (void)move;
-    return ldr_fail(err, LDR_E_UNSUPPORTED,
-                    "shards %u and %u stay apart: nodes cannot merge shards yet; nothing was changed", shard,
-                    other);
+    return run(a, &(struct ldr_map_command){.kind = LDR_CMD_MERGE, .shard = shard, .other = other}, move,
+               err);
 }
 
 int ldr_admin_rebalance(struct ldr_admin *a, bool on, struct ldr_err *err)

@@ -91,13 +91,25 @@ static int copy_image(const char *image, const char *dir, struct ldr_err *err)
     return rc;
 }
 
+static void told_nobody(void *ctx, const char *text)
+{
+    struct ldr_store *s = ctx;
+    ldr_logf(&s->log, LDR_LOG_WARN, "%s", text);
+}
+
 int ldr_backup(struct ldr_store *s, const char *dir, struct ldr_err *err)
+{
+    return ldr_backup_told(s, dir, told_nobody, s, err);
+}
+
+int ldr_backup_told(struct ldr_store *s, const char *dir, void (*missing)(void *ctx, const char *text),
+                    void *ctx, struct ldr_err *err)
 {
     ldr_err_clear(err);
     if (!dir || !*dir)
         return ldr_fail(err, LDR_E_INVALID, "a folder for the backup must be named");
     if (s->remote)
-        return ldr_cluster_backup(s->remote, dir, err);
+        return ldr_cluster_backup(s->remote, dir, missing, ctx, err);
     char *image = ldr_path_join(s->dir, LDR_LAYOUT_COPY);
     if (!image)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");

@@ -142,20 +142,30 @@ int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ld
                     enum ldr_msg_type type, uint32_t timeout_ms,
                     void (*take)(void *ctx, size_t i, int code, struct ldr_slice answer),
                     uint64_t (*patience_us)(void *ctx), void *ctx);
-/* A token that is later than those of all writes to these points' shards that were acknowledged before the
- * call, to whomever; it holds for shards whose epoch is not above *map_version. LDR_E_UNAVAILABLE: too few
- * replicas answer. */
-int ldr_cluster_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, uint64_t deadline_us,
-                        int64_t *token_us, uint64_t *map_version, struct ldr_err *err);
+/* What a read as fresh as `fresh` (enum ldr_fresh) has to ask of the replicas that answer it. */
+struct ldr_demand {
+    bool strict;          /* they must have got as far as token_us; the token holds for shards whose epoch */
+    int64_t token_us;     /* is not above map_version */
+    uint64_t map_version; /* UINT64_MAX: whatever the epoch */
+};
+struct ldr_over { /* the shards of n points, or (points NULL) those from hash lo to hi */
+    const struct ldr_point *points;
+    size_t n;
+    uint64_t lo, hi;
+};
+/* LDR_FRESH_STRICT: gets a token that is later than those of all writes to these shards that were
+ * acknowledged before the call, to whomever. LDR_E_UNAVAILABLE: too few replicas answer. */
+int ldr_cluster_demand(struct ldr_remote *r, int fresh, const struct ldr_over *over, uint64_t deadline_us,
+                       struct ldr_demand *d, struct ldr_err *err);
 int ldr_cluster_latest(struct ldr_remote *r, const struct ldr_point *p, size_t n, int fresh,
                        struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
 int ldr_cluster_asof(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,
                      int fresh, struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
-int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,
+int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us, int fresh,
                             const struct ldr_probe *probes, size_t n,
                             int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),
                             void *ctx, struct ldr_err *err);
-int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o,
+int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                      int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err);
 int ldr_cluster_write(struct ldr_remote *r, const struct ldr_fact *facts, size_t n,
                       struct ldr_write_result *res, struct ldr_err *err);

@@ -3,9 +3,12 @@
  * cluster.
  *
  * Each shard's copy is of one moment. What was acknowledged before the backup began is in it: before a
- * replica is copied it compares itself with its peers and fetches what it lacks. */
+ * replica is copied it compares itself with its peers and fetches what it lacks. A write that was
+ * acknowledged is on W of the N, so N - W others are enough; nodes that could not be compared with are named.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,7 +48,24 @@ static int ask_node(struct ldr_remote *r, uint32_t node, enum ldr_msg_type type,
     return o->code;
 }
 
+/* Who had no part in it, so far as shards needed them. */
+struct absent {
+    uint32_t node;
+    char address[LDR_ADDRESS_MAX + 1];
+    uint32_t shards, last; /* how many; the one noted last */
+    char why[120];         /* of the first */
+};
+struct backup {
+    struct ldr_remote *remote;
+    const struct ldr_map *map; /* while shards are copied */
+    uint32_t quorum;
+    struct absent *absent;
+    uint32_t nabsent; /* room for as many as there are nodes */
+    bool too_few;     /* why the replica that was tried last was not copied */
+};
+
 struct shard_copy {
+    struct backup *backup;
     struct ldr_remote *remote;
     const struct ldr_map_shard *shard;
     uint32_t node;
@@ -55,14 +75,62 @@ struct shard_copy {
     struct one one;
 };
 
+static void note_absent(struct backup *b, uint32_t shard, uint32_t node, const char *why, int n)
+{
+    uint32_t i = 0;
+    while (i < b->nabsent && b->absent[i].node != node)
+        i++;
+    if (i == b->nabsent) {
+        b->absent[b->nabsent++] = (struct absent){.node = node};
+        snprintf(b->absent[i].address, sizeof b->absent[i].address, "%s",
+                 ldr_map_node(b->map, node)->address);
+        snprintf(b->absent[i].why, sizeof b->absent[i].why, "%.*s", n, why);
+    }
+    b->absent[i].shards += b->absent[i].last != shard; /* it may be noted by two replicas */
+    b->absent[i].last = shard;
+}
+
+/* Whether those that it was compared with are enough: without itself, N - W of the old set (a PENDING one's W
+ * is asked for besides). */
+static int enough(struct shard_copy *c, const struct ldr_scrub_rep *a, struct ldr_err *err)
+{
+    uint32_t missed = 0;
+    for (uint32_t i = 0; i < a->n_missed; i++) {
+        const struct ldr_map_replica *r = ldr_map_replica(c->shard, a->missed[i].node);
+        missed += r && ldr_map_in_old(r);
+    }
+    c->backup->too_few = missed >= c->backup->quorum;
+    if (c->backup->too_few)
+        return ldr_fail(
+            err, LDR_E_UNAVAILABLE,
+            "node %u could not be compared with %u other replicas, the first on node %u (%.*s): too "
+            "few are left to know what was acknowledged",
+            c->node, missed, a->missed[0].node, (int)a->missed[0].why.n, (const char *)a->missed[0].why.p);
+    for (uint32_t i = 0; i < a->n_missed; i++) {
+        const struct ldr_map_replica *r = ldr_map_replica(c->shard, a->missed[i].node);
+        if (r && ldr_map_in_old(r))
+            note_absent(c->backup, c->shard->id, r->node, (const char *)a->missed[i].why.p,
+                        (int)a->missed[i].why.n);
+    }
+    return 0;
+}
+
 static int scrub_first(struct shard_copy *c, struct ldr_err *err)
 {
     struct ldr_scrub_req q = {.shard = c->shard->id, .epoch = c->shard->epoch};
+    struct ldr_scrub_rep a;
     ldr_buf_reset(&c->body);
     int rc = ldr_scrub_req_encode(&q, &c->body);
-    return rc ? ldr_fail(err, rc, "out of memory")
-              : ask_node(c->remote, c->node, LDR_MSG_SCRUB, ldr_buf_slice(&c->body), LDR_CLUSTER_LONG_MS,
-                         &c->one, err);
+    rc = rc ? ldr_fail(err, rc, "out of memory")
+            : ask_node(c->remote, c->node, LDR_MSG_SCRUB, ldr_buf_slice(&c->body), LDR_CLUSTER_LONG_MS,
+                       &c->one, err);
+    if (rc)
+        return rc;
+    rc = ldr_scrub_rep_decode(ldr_buf_slice(&c->one.answer), &c->arena, &a);
+    if (rc || a.n_missed > c->shard->nreplicas)
+        return ldr_fail(err, rc ? rc : LDR_E_CORRUPT, "node %u answers a comparison with something else",
+                        c->node);
+    return enough(c, &a, err);
 }
 
 static int copy_piece(struct shard_copy *c, uint64_t copy, uint32_t file, uint64_t at, uint32_t n, int fd,
@@ -152,30 +220,49 @@ static int copy_from(struct shard_copy *c, struct ldr_err *err)
     return rc;
 }
 
-/* From the first replica that can give it. */
-static int copy_shard(struct ldr_remote *r, const struct ldr_map_shard *s, const char *dir,
-                      struct ldr_err *err)
+static int copy_replica(struct backup *b, const struct ldr_map_shard *s, uint32_t node, const char *dir,
+                        struct ldr_err *err)
 {
-    int rc = ldr_fail(err, LDR_E_UNAVAILABLE, "shard %u has no replica", s->id);
-    for (uint32_t i = 0; rc && i < s->nreplicas; i++) {
-        if (s->replicas[i].state == LDR_REPLICA_PENDING)
+    struct shard_copy c = {.backup = b, .remote = b->remote, .shard = s, .node = node, .dir = dir};
+    ldr_buf_init(&c.body, NULL, 0);
+    ldr_buf_init(&c.one.answer, NULL, LDR_FRAME_MAX);
+    ldr_arena_init(&c.arena, NULL, 0);
+    int rc = ldr_dir_remove(dir, err);
+    if (!rc) /* with the folder of the database in it: files are named db/NAME */
+        rc = ldr_copy_receive(dir, err);
+    if (!rc)
+        rc = copy_from(&c, err);
+    ldr_arena_close(&c.arena);
+    ldr_buf_close(&c.body);
+    ldr_buf_close(&c.one.answer);
+    return rc;
+}
+
+/* From the first replica that can give it; those on nodes that are down by the map come last. A failure is
+ * that of the first one, or that of one which could not be compared with enough others: that says most. */
+static int copy_shard(struct backup *b, const struct ldr_map *m, const struct ldr_map_shard *s,
+                      const char *dir, struct ldr_err *err)
+{
+    struct ldr_err first = {0}, why;
+    for (uint32_t i = 0; i < 2 * s->nreplicas; i++) {
+        const struct ldr_map_replica *r = &s->replicas[i % s->nreplicas];
+        bool down = ldr_map_node(m, r->node)->state == LDR_NODE_DOWN;
+        if (r->state == LDR_REPLICA_PENDING || down != (i >= s->nreplicas))
             continue;
-        struct shard_copy c = {.remote = r, .shard = s, .node = s->replicas[i].node, .dir = dir};
-        ldr_buf_init(&c.body, NULL, 0);
-        ldr_buf_init(&c.one.answer, NULL, LDR_FRAME_MAX);
-        ldr_arena_init(&c.arena, NULL, 0);
-        rc = ldr_dir_remove(dir, err);
-        if (!rc) /* with the folder of the database in it: files are named db/NAME */
-            rc = ldr_copy_receive(dir, err);
+        b->too_few = false;
+        int rc = copy_replica(b, s, r->node, dir, &why);
         if (!rc)
-            rc = copy_from(&c, err);
-        ldr_arena_close(&c.arena);
-        ldr_buf_close(&c.body);
-        ldr_buf_close(&c.one.answer);
+            return 0;
+        if (!first.code || b->too_few || rc == LDR_E_NOSPACE || rc == LDR_E_STALE)
+            first = why;
         if (rc == LDR_E_NOSPACE || rc == LDR_E_STALE)
             break;
     }
-    return rc ? ldr_fail_context(err, rc, "shard %u", s->id) : 0;
+    if (!first.code)
+        ldr_fail(&first, LDR_E_UNAVAILABLE, "it has no replica");
+    if (err)
+        *err = first;
+    return ldr_fail_context(err, first.code, "shard %u", s->id);
 }
 
 /* ---- What is not facts ---- */
@@ -263,8 +350,25 @@ static int write_manifest(const char *dir, struct ldr_err *err)
     return rc;
 }
 
-static int copy_all(struct ldr_remote *r, const char *dir, struct ldr_err *err)
+static int copy_shards(struct backup *b, const struct ldr_map *m, const char *dir, struct ldr_err *err)
 {
+    int rc = 0;
+    b->map = m;
+    b->quorum = m->write_quorum;
+    b->absent = ldr_calloc(NULL, (size_t)m->nnodes + 1, sizeof *b->absent);
+    if (!b->absent)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    for (uint32_t i = 0; !rc && i < m->nshards; i++) {
+        char *one = ldr_path_number(dir, "shards", m->shards[i].id);
+        rc = one ? copy_shard(b, m, &m->shards[i], one, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
+        free(one);
+    }
+    return rc;
+}
+
+static int copy_all(struct backup *b, const char *dir, struct ldr_err *err)
+{
+    struct ldr_remote *r = b->remote;
     char *registry = ldr_path_join(dir, "registry"), *shards = ldr_path_join(dir, "shards"),
          *stamp = ldr_path_join(dir, "stamp");
     int rc = registry && shards && stamp ? ldr_cluster_refresh(r, true, LDR_CLUSTER_CONTROL_MS, err)
@@ -272,11 +376,8 @@ static int copy_all(struct ldr_remote *r, const char *dir, struct ldr_err *err)
     struct ldr_map_ref *m = ldr_cluster_map(r);
     if (!rc)
         rc = ldr_dir_make(shards, err);
-    for (uint32_t i = 0; !rc && i < m->map.nshards; i++) {
-        char *one = ldr_path_number(dir, "shards", m->map.shards[i].id);
-        rc = one ? copy_shard(r, &m->map.shards[i], one, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
-        free(one);
-    }
+    if (!rc)
+        rc = copy_shards(b, &m->map, dir, err);
     /* definitions after facts: no fact is of a view that they do not know */
     if (!rc)
         rc = write_registry(r, registry, err);
@@ -295,16 +396,28 @@ static int copy_all(struct ldr_remote *r, const char *dir, struct ldr_err *err)
     return rc;
 }
 
-int ldr_cluster_backup(struct ldr_remote *r, const char *dir, struct ldr_err *err)
+int ldr_cluster_backup(struct ldr_remote *r, const char *dir, void (*missing)(void *ctx, const char *text),
+                       void *ctx, struct ldr_err *err)
 {
+    struct backup b = {.remote = r};
     bool made = false;
     pthread_mutex_lock(&r->store->backup);
     int rc = ldr_copy_target(dir, &made, err);
     if (!rc) {
-        rc = copy_all(r, dir, err);
+        rc = copy_all(&b, dir, err);
         if (rc)
             ldr_copy_undo(dir, made);
     }
     pthread_mutex_unlock(&r->store->backup);
+    for (uint32_t i = 0; !rc && i < b.nabsent; i++) {
+        struct ldr_err line;
+        ldr_fail(
+            &line, LDR_E_UNAVAILABLE,
+            "node %u (%s) had no part in the backup of %u shards: %s. What was acknowledged is in it all "
+            "the same",
+            b.absent[i].node, b.absent[i].address, b.absent[i].shards, b.absent[i].why);
+        missing(ctx, line.message);
+    }
+    free(b.absent);
     return rc;
 }

@@ -1,9 +1,12 @@
 /* Sorted as-of reads of a cluster: probes go to the shards that hold their entities, a page at a time; hits
  * come back in the order of the probes. What a page holds is bounded, so memory is, however long the run. */
 #include "client/cluster.h"
+#include "client/larder.h"
 
 #define PAGE_PROBES 8192u
 #define PAGE_BYTES  ((size_t)4 << 20) /* of their keys */
+#define FLAG_STRICT 2u
+#define FLAG_ANY    4u
 
 struct page {
     uint32_t view;
@@ -11,6 +14,8 @@ struct page {
     const struct ldr_probe *probes; /* of this page */
     size_t n, answered;
     uint64_t defs;
+    int fresh;
+    struct ldr_demand demand;
     const struct ldr_schema *schema;
     struct ldr_arena arena;
     int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f);
@@ -23,19 +28,24 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
 {
     struct page *p = j->ctx;
     const struct ldr_map_shard *s = ldr_map_shard_of(map, j->units[units[n - 1]].lo);
+    if (s->epoch > p->demand.map_version)
+        return LDR_E_STALE; /* other replicas than those that the token came from */
     ldr_arena_reset(&p->arena);
     struct ldr_msg_probe *probes = ldr_arena_alloc(&p->arena, p->n * sizeof *probes);
     if (!probes)
         return LDR_E_NOMEM;
     for (size_t i = 0; i < p->n; i++)
         probes[i] = (struct ldr_msg_probe){p->probes[i].key, p->probes[i].t_us, p->probes[i].known_at_us};
-    struct ldr_asof_req q = {.shard = s->id,
-                             .epoch = s->epoch,
-                             .defs = p->defs,
-                             .view = p->view,
-                             .ttl_us = p->ttl_us,
-                             .probes = probes,
-                             .n_probes = (uint32_t)p->n};
+    struct ldr_asof_req q = {
+        .shard = s->id,
+        .epoch = s->epoch,
+        .defs = p->defs,
+        .flags = (uint8_t)((p->demand.strict ? FLAG_STRICT : 0) | (p->fresh == LDR_FRESH_ANY ? FLAG_ANY : 0)),
+        .token = p->demand.token_us,
+        .view = p->view,
+        .ttl_us = p->ttl_us,
+        .probes = probes,
+        .n_probes = (uint32_t)p->n};
     return ldr_asof_req_encode(&q, out);
 }
 
@@ -89,6 +99,7 @@ static int run_page(struct ldr_remote *r, struct page *p, struct ldr_err *err)
                            .pace = LDR_PACE_PAGE,
                            .attempt_ms = LDR_CLUSTER_PAGE_MS / 2,
                            .deadline_ms = LDR_CLUSTER_PAGE_MS,
+                           .backoff_us = p->demand.strict ? 1000 : 0, /* a replica that has to pull first */
                            .ctx = p,
                            .build = build,
                            .finish = finish};
@@ -118,7 +129,16 @@ static size_t page_length(struct ldr_remote *r, const struct ldr_probe *probes, 
     return fits;
 }
 
-int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,
+/* Once for all probes, and anew when the map has moved on from it. */
+static int demand(struct ldr_remote *r, struct page *p, const struct ldr_probe *probes, size_t n,
+                  struct ldr_err *err)
+{
+    struct ldr_over over = {.lo = probes[0].hash, .hi = probes[n - 1].hash};
+    return ldr_cluster_demand(r, p->fresh, &over,
+                              ldr_cluster_mono_us(r) + LDR_CLUSTER_PAGE_MS * UINT64_C(1000), &p->demand, err);
+}
+
+int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us, int fresh,
                             const struct ldr_probe *probes, size_t n,
                             int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),
                             void *ctx, struct ldr_err *err)
@@ -126,19 +146,22 @@ int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,
     struct ldr_catalog *c = ldr_store_catalog(r->store);
     struct page p = {.view = view,
                      .ttl_us = ttl_us,
+                     .fresh = fresh,
                      .defs = c->version,
                      .schema = ldr_cluster_schema(c, view),
                      .emit = emit,
                      .emit_ctx = ctx};
     ldr_arena_init(&p.arena, NULL, 0);
     int rc = p.schema ? 0 : ldr_fail(err, LDR_E_NOT_FOUND, "the feature view was deleted");
+    if (!rc && n)
+        rc = demand(r, &p, probes, n, err);
     for (size_t at = 0; !rc && at < n && !p.stopped;) {
         p.probes = probes + at;
         p.n = page_length(r, probes + at, n - at);
         p.answered = 0;
         rc = run_page(r, &p, err);
-        if (rc == LDR_E_STALE)
-            rc = 0; /* the shard was split meanwhile: cut the page anew */
+        if (rc == LDR_E_STALE) /* the shard was split meanwhile: cut the page anew */
+            rc = demand(r, &p, probes + at, n - at, err);
         at += p.answered;
     }
     ldr_arena_close(&p.arena);

@@ -6,6 +6,7 @@
 
 #define FLAG_ASOF   1u
 #define FLAG_STRICT 2u
+#define FLAG_ANY    4u
 
 struct reading {
     const struct ldr_point *points;
@@ -125,14 +126,13 @@ static int sort_points(struct reading *r, struct ldr_unit *units, size_t n)
 static int demand(struct ldr_remote *remote, struct reading *r, size_t n, uint64_t deadline_us,
                   struct ldr_err *err)
 {
-    r->map_version = UINT64_MAX;
-    if (r->fresh == LDR_FRESH_BOUNDED)
-        return 0;
-    r->head.flags |= FLAG_STRICT;
-    if (r->fresh == LDR_FRESH_STRICT)
-        return ldr_cluster_barrier(remote, r->points, n, deadline_us, &r->head.token, &r->map_version, err);
-    r->head.token = atomic_load(&remote->token_us);
-    return 0;
+    struct ldr_demand d;
+    int rc = ldr_cluster_demand(remote, r->fresh, &(struct ldr_over){.points = r->points, .n = n},
+                                deadline_us, &d, err);
+    r->map_version = d.map_version;
+    r->head.token = d.token_us;
+    r->head.flags |= (uint8_t)((d.strict ? FLAG_STRICT : 0) | (r->fresh == LDR_FRESH_ANY ? FLAG_ANY : 0));
+    return rc;
 }
 
 static int run_lookup(struct ldr_remote *remote, struct reading *r, struct ldr_unit *units, size_t n,

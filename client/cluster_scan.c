@@ -2,13 +2,20 @@
  * ended, in terms of the data, so that the next may come from another replica, or from the child of a split.
  */
 #include "client/cluster.h"
+#include "client/larder.h"
 
-#define PAGE_BYTES (1u << 20)
+#define PAGE_BYTES     (1u << 20)
+#define FLAG_ASCENDING 1u
+#define FLAG_KEY       2u
+#define FLAG_STRICT    4u
+#define FLAG_ANY       8u
 
 struct scan {
     const struct ldr_scan_opts *opts;
     const struct ldr_schema *schema;
     uint64_t defs;
+    int fresh;
+    struct ldr_demand demand;
     uint64_t at;           /* hash to go on from */
     struct ldr_buf resume; /* and the exact place there */
     bool arc_done;
@@ -24,12 +31,17 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
     struct scan *s = j->ctx;
     const struct ldr_scan_opts *o = s->opts;
     const struct ldr_map_shard *shard = ldr_map_shard_of(map, j->units[units[n - 1]].lo);
+    if (shard->epoch > s->demand.map_version)
+        return LDR_E_STALE; /* other replicas than those that the token came from */
     uint64_t lo = s->resume.n ? shard->lo : s->at;
+    uint32_t flags = (o->ascending ? FLAG_ASCENDING : 0) | (o->key ? FLAG_KEY : 0) |
+                     (s->demand.strict ? FLAG_STRICT : 0) | (s->fresh == LDR_FRESH_ANY ? FLAG_ANY : 0);
     struct ldr_scan_req q = {.shard = shard->id,
                              .epoch = shard->epoch,
                              .defs = s->defs,
                              .view = o->view,
-                             .flags = (uint8_t)((o->ascending ? 1 : 0) | (o->key ? 2 : 0)),
+                             .flags = (uint8_t)flags,
+                             .token = s->demand.token_us,
                              .from_us = o->from_us,
                              .to_us = o->to_us,
                              .hash_lo = lo > o->hash_lo ? lo : o->hash_lo,
@@ -91,6 +103,7 @@ static int next_page(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
                            .pace = LDR_PACE_PAGE,
                            .attempt_ms = LDR_CLUSTER_PAGE_MS / 2,
                            .deadline_ms = LDR_CLUSTER_PAGE_MS,
+                           .backoff_us = s->demand.strict ? 1000 : 0, /* a replica that has to pull first */
                            .ctx = s,
                            .build = build,
                            .finish = finish};
@@ -105,7 +118,15 @@ static uint64_t end_of_arc(struct ldr_remote *r, uint64_t hash)
     return hi;
 }
 
-int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o,
+/* For all that is left; anew when the map has moved on from it. */
+static int demand(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
+{
+    struct ldr_over over = {.lo = s->at, .hi = s->opts->hash_hi};
+    return ldr_cluster_demand(r, s->fresh, &over,
+                              ldr_cluster_mono_us(r) + LDR_CLUSTER_PAGE_MS * UINT64_C(1000), &s->demand, err);
+}
+
+int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                      int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err)
 {
     struct ldr_catalog *c = ldr_store_catalog(r->store);
@@ -115,17 +136,24 @@ int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o,
     struct scan s = {.opts = &opts,
                      .schema = ldr_cluster_schema(c, o->view),
                      .defs = c->version,
+                     .fresh = fresh,
                      .at = opts.hash_lo,
                      .fn = fn,
                      .fn_ctx = ctx};
     ldr_buf_init(&s.resume, NULL, LDR_FRAME_MAX);
     ldr_arena_init(&s.arena, NULL, 0);
     int rc = s.schema ? 0 : ldr_fail(err, LDR_E_NOT_FOUND, "the feature view was deleted");
+    if (!rc)
+        rc = demand(r, &s, err);
     while (!rc && !s.stopped) {
         s.arc_done = false;
         /* taken before the page: should the shard be split meanwhile, the child's part is asked for next */
         uint64_t end = end_of_arc(r, s.at);
         rc = next_page(r, &s, err);
+        if (rc == LDR_E_STALE && s.demand.strict) {
+            rc = demand(r, &s, err);
+            continue;
+        }
         if (rc || !s.arc_done)
             continue;
         uint64_t now = end_of_arc(r, s.at);

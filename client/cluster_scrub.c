@@ -21,6 +21,15 @@ static void take(void *ctx, size_t i, int code, struct ldr_slice answer)
         ldr_msg_error_fill(code, answer, &why);
     else if (ldr_scrub_rep_decode(answer, &arena, &a))
         ldr_fail(&why, LDR_E_CORRUPT, "its answer is not one");
+    for (uint32_t k = 0; k < a.n_missed; k++) {
+        struct ldr_err one;
+        ldr_fail(&one, LDR_E_UNAVAILABLE, "not compared with node %u: %.*s", a.missed[k].node,
+                 (int)a.missed[k].why.n, (const char *)a.missed[k].why.p);
+        if (why.code)
+            ldr_fail_context(&why, why.code, "%s", one.message);
+        else
+            why = one;
+    }
     ldr_table_begin_row(s->t);
     ldr_table_u64(s->t, s->shard);
     ldr_table_u64(s->t, s->nodes[i]);

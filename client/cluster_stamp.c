@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "client/cluster.h"
+#include "client/larder.h"
 
 #define STAMP_MS 1000u  /* when too few answer: as long as that for the others */
 #define GRACE_US 20000u /* when enough have answered: as long as that since the question, unless avoided */
@@ -168,37 +169,54 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
     return rc;
 }
 
+static void touch(bool *touched, const struct ldr_map *m, const struct ldr_over *over)
+{
+    for (size_t i = 0; over->points && i < over->n; i++)
+        touched[ldr_map_shard_of(m, over->points[i].hash) - m->shards] = true;
+    if (over->points)
+        return;
+    const struct ldr_map_shard *s = ldr_map_shard_of(m, over->lo), *last = ldr_map_shard_of(m, over->hi);
+    for (; s <= last; s++)
+        touched[s - m->shards] = true;
+}
+
 /* One attempt, by the map as it stands. LDR_E_UNAVAILABLE may pass. */
-static int try_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, int64_t *token_us,
-                       uint64_t *map_version, struct ldr_err *err)
+static int try_barrier(struct ldr_remote *r, const struct ldr_over *over, struct ldr_demand *d,
+                       struct ldr_err *err)
 {
     struct ldr_map_ref *m = ldr_cluster_map(r);
     bool *touched = ldr_calloc(NULL, m->map.nshards + 1, sizeof *touched), whole = false, again;
     struct stamping s = {.map = &m->map, .touched = touched};
     int rc = touched ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    for (size_t i = 0; !rc && i < n; i++)
-        touched[ldr_map_shard_of(&m->map, p[i].hash) - m->map.shards] = true;
-    if (!rc)
+    if (!rc) {
+        touch(touched, &m->map, over);
         rc = ask_round(r, &s, atomic_load(&r->token_us), r->store->opts.read_ms, &whole, err);
+    }
     if (!rc && !whole)
         rc = ldr_fail(err, LDR_E_UNAVAILABLE,
                       "a strict read: %zu of %u nodes answer, too few to know what was acknowledged",
                       s.answers, s.n);
-    *token_us = s.latest;
-    *map_version = m->map.version;
+    d->token_us = s.latest;
+    d->map_version = m->map.version;
     /* A clock that is behind reaches the token by itself, or at once when it is told of it. */
     if (!rc && s.latest - s.earliest > APART_US)
-        rc = ask_round(r, &s, *token_us, r->store->opts.read_ms, &again, err);
+        rc = ask_round(r, &s, d->token_us, r->store->opts.read_ms, &again, err);
     ldr_cluster_map_release(m);
     free(touched);
     return rc;
 }
 
-int ldr_cluster_barrier(struct ldr_remote *r, const struct ldr_point *p, size_t n, uint64_t deadline_us,
-                        int64_t *token_us, uint64_t *map_version, struct ldr_err *err)
+int ldr_cluster_demand(struct ldr_remote *r, int fresh, const struct ldr_over *over, uint64_t deadline_us,
+                       struct ldr_demand *d, struct ldr_err *err)
 {
+    *d = (struct ldr_demand){.strict = fresh == LDR_FRESH_OWN || fresh == LDR_FRESH_STRICT,
+                             .map_version = UINT64_MAX};
+    if (fresh == LDR_FRESH_OWN)
+        d->token_us = atomic_load(&r->token_us);
+    if (fresh != LDR_FRESH_STRICT)
+        return 0;
     for (;;) {
-        int rc = try_barrier(r, p, n, token_us, map_version, err);
+        int rc = try_barrier(r, over, d, err);
         if (rc != LDR_E_UNAVAILABLE || ldr_cluster_mono_us(r) + PAUSE_MS * UINT64_C(1000) >= deadline_us)
             return rc;
         ldr_cluster_news(r); /* the replicas may be others by now */

@@ -21,5 +21,6 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
 int ldr_cluster_command(struct ldr_remote *r, struct ldr_slice command, uint64_t *version,
                         struct ldr_err *err);
 /* See ldr_backup. */
-int ldr_cluster_backup(struct ldr_remote *r, const char *dir, struct ldr_err *err);
+int ldr_cluster_backup(struct ldr_remote *r, const char *dir, void (*missing)(void *ctx, const char *text),
+                       void *ctx, struct ldr_err *err);
 #endif

@@ -41,6 +41,7 @@ struct ldr_join {
     uint32_t ngroups;
     struct ldr_join_view *views;
     size_t nrows, cap;
+    int fresh;              /* enum ldr_fresh; to be set after init */
     size_t budget;          /* of copied rows */
     int (*beat)(void *ctx); /* now and then, from the calling thread; non-zero stops; may be NULL */
     void *beat_ctx;

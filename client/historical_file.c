@@ -371,6 +371,7 @@ static int run(struct job *j)
         rc = ldr_join_init(&j->join, j->store, j->plan, j->err);
     if (rc)
         return rc;
+    j->join.fresh = j->f->fresh;
     j->join.beat = beat;
     j->join.beat_ctx = j;
     rc = write_header(j);
@@ -415,6 +416,8 @@ int ldr_historical_to_file(const struct ldr_query *q, const struct ldr_historica
         return ldr_fail(err, LDR_E_INVALID, "a spine is needed");
     if (f->has_known_at && f->known_at_column)
         return ldr_fail(err, LDR_E_INVALID, "known-at is given twice: one time for all rows, and a column");
+    if (!ldr_fresh_valid(f->fresh))
+        return ldr_fail(err, LDR_E_INVALID, "fresh is %d, expected one of enum ldr_fresh", f->fresh);
     int rc = 0;
     struct job j = {.store = q->store, .f = f, .report = report, .err = err};
     j.source.fd = j.output.fd = -1;

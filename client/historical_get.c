@@ -121,6 +121,9 @@ static int get_run(struct get *g, const struct ldr_historical_opts *opts, struct
                    struct ldr_err *err)
 {
     struct ldr_store *s = g->join.store;
+    if (!ldr_fresh_valid(opts->fresh))
+        return ldr_fail(err, LDR_E_INVALID, "fresh is %d, expected one of enum ldr_fresh", opts->fresh);
+    g->join.fresh = opts->fresh;
     int rc = ldr_join_begin(&g->join, g->spine->nrows);
     if (rc == 0)
         rc = ldr_pool_each(s->pool, (g->spine->nrows + BLOCK_ROWS - 1) / BLOCK_ROWS, put_block, g);

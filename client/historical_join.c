@@ -302,7 +302,7 @@ static int run_task(void *ctx, size_t i, unsigned worker)
     struct ldr_err err;
     ldr_err_clear(&err);
     int rc = ldr_place_asof_sorted(&j->store->shards[t->shard], j->snaps[t->shard], e.view->plan->id,
-                                   e.view->plan->schema->ttl_us, t->probes, t->n, emit, &e, &err);
+                                   e.view->plan->schema->ttl_us, j->fresh, t->probes, t->n, emit, &e, &err);
     if (rc) {
         pthread_mutex_lock(&r->lock);
         if (r->rc == 0) {

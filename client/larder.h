@@ -204,11 +204,12 @@ LDR_API const struct ldr_datum *ldr_rows_row(const struct ldr_rows *r, size_t ro
 LDR_API bool ldr_rows_times(const struct ldr_rows *r, size_t row, size_t col, int64_t *event_us,
                             int64_t *created_us);
 /* How much an answer may miss. In an embedded store every read sees every write that returned before it
- * began; there all three are the same. In a cluster: */
+ * began; there all of them are the same. In a cluster: */
 enum ldr_fresh {
     LDR_FRESH_BOUNDED = 0, /* at most what was acknowledged within the last two seconds */
     LDR_FRESH_OWN = 1,     /* and nothing that was acknowledged to this handle before the call */
     LDR_FRESH_STRICT = 2,  /* nothing that was acknowledged to anybody before the call: one more round trip */
+    LDR_FRESH_ANY = 3,     /* whatever a replica has, though it is cut off from all others: old or not */
 };
 struct ldr_online_opts { /* NULL or zeros: now */
     bool has_as_of, has_known_at;
@@ -245,6 +246,7 @@ struct ldr_spine {
 struct ldr_batch; /* nrows in spine order */
 struct ldr_historical_opts {
     bool with_status, with_times;
+    int fresh; /* enum ldr_fresh */
 };
 /* The result is held in memory as a whole: hand in spines in pieces to bound it (ldr_historical_file does).
  */
@@ -304,6 +306,7 @@ struct ldr_historical_file {
     int64_t known_at_us;
     bool with_timestamps, with_status;
     bool json; /* one JSON object a line instead of CSV */
+    int fresh; /* enum ldr_fresh: of each part of the spine as it is joined */
 };
 struct ldr_join_report {
     uint64_t rows;
@@ -387,6 +390,7 @@ struct ldr_scan {
     int64_t from_us, to_us;
     const char *output_path; /* CSV; NULL or "-" = standard output */
     bool json;
+    int fresh; /* enum ldr_fresh */
 };
 LDR_API int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, const struct ldr_work *work,
                              uint64_t *rows, struct ldr_err *err);
@@ -402,8 +406,10 @@ LDR_API int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct 
 /* Proves the store. Rows: shard, check, count, and one row for each problem found. *wrong counts problems. */
 LDR_API int ldr_check(struct ldr_store *s, bool repair, uint64_t *wrong, struct ldr_table **out,
                       struct ldr_err *err);
-LDR_API int ldr_backup(struct ldr_store *s, const char *dir,
-                       struct ldr_err *err); /* dir: new or empty; while serving */
+/* Into a new or empty folder, while serving. told: missing() for each node that had no part in it. */
+LDR_API int ldr_backup(struct ldr_store *s, const char *dir, struct ldr_err *err);
+LDR_API int ldr_backup_told(struct ldr_store *s, const char *dir,
+                            void (*missing)(void *ctx, const char *text), void *ctx, struct ldr_err *err);
 /* Brings a backup back into a folder that holds no store yet. */
 LDR_API int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err);
 /* Brings a backup, of a folder or of a cluster, into a cluster in which nothing was ever declared:
@@ -476,8 +482,9 @@ LDR_API int ldr_admin_node(struct ldr_admin *a, const char *node, const char *ac
 LDR_API int ldr_admin_move(struct ldr_admin *a, uint32_t shard, const char *from, const char *to,
                            uint64_t *move, struct ldr_err *err);
 LDR_API int ldr_admin_abort(struct ldr_admin *a, uint64_t move, struct ldr_err *err);
+/* Begun when every node has taken over earlier ones: see "moves". `shard` takes over `other`, its neighbour.
+ */
 LDR_API int ldr_admin_split(struct ldr_admin *a, uint32_t shard, uint32_t *child, struct ldr_err *err);
-/* Not yet: LDR_E_UNSUPPORTED, and nothing is changed. */
 LDR_API int ldr_admin_merge(struct ldr_admin *a, uint32_t shard, uint32_t other, uint64_t *move,
                             struct ldr_err *err);
 /* Spreads data anew over the nodes there are, a few moves at a time; progress is in "moves". */

@@ -263,7 +263,7 @@ static int ask(struct question *q, const struct ldr_query *query, const struct l
         (known && (opts->known_at_us < LDR_TIME_MIN_US || opts->known_at_us > LDR_TIME_MAX_US)))
         return ldr_fail(err, LDR_E_INVALID, "a time is outside the years 0001 to 9999");
     q->fresh = opts ? opts->fresh : LDR_FRESH_BOUNDED;
-    if (q->fresh < LDR_FRESH_BOUNDED || q->fresh > LDR_FRESH_STRICT)
+    if (!ldr_fresh_valid(q->fresh))
         return ldr_fail(err, LDR_E_INVALID, "fresh is %d, expected one of enum ldr_fresh", q->fresh);
     q->latest = !as_of && !known;
     q->t_us = as_of ? opts->as_of_us : ldr_store_now(q->store);

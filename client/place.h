@@ -15,10 +15,11 @@ struct ldr_remote_ops {
                   struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
     int (*asof)(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,
                 int fresh, struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
-    int (*asof_sorted)(struct ldr_remote *r, uint32_t view, int64_t ttl_us, const struct ldr_probe *probes,
-                       size_t n, int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),
-                       void *ctx, struct ldr_err *err);
-    int (*scan)(struct ldr_remote *r, const struct ldr_scan_opts *o,
+    int (*asof_sorted)(struct ldr_remote *r, uint32_t view, int64_t ttl_us, int fresh,
+                       const struct ldr_probe *probes, size_t n,
+                       int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f), void *ctx,
+                       struct ldr_err *err);
+    int (*scan)(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                 int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err);
     /* load: very many facts in chunks; write: n facts. Failures may leave some of them written:
      * err->in_doubt. */
@@ -66,20 +67,20 @@ static inline int ldr_place_snap(const struct ldr_store_shard *h, struct ldr_sna
 }
 static inline int
 ldr_place_asof_sorted(const struct ldr_store_shard *h, const struct ldr_snap *snap, uint32_t view,
-                      int64_t ttl_us, const struct ldr_probe *probes, size_t n,
+                      int64_t ttl_us, int fresh, const struct ldr_probe *probes, size_t n,
                       int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f), void *ctx,
                       struct ldr_err *err)
 {
     return h->shard ? ldr_shard_asof_sorted(h->shard, snap, view, ttl_us, probes, n, emit, ctx, err)
-                    : h->ops->asof_sorted(h->remote, view, ttl_us, probes, n, emit, ctx, err);
+                    : h->ops->asof_sorted(h->remote, view, ttl_us, fresh, probes, n, emit, ctx, err);
 }
 static inline int ldr_place_scan(const struct ldr_store_shard *h, const struct ldr_snap *snap,
-                                 const struct ldr_scan_opts *o,
+                                 const struct ldr_scan_opts *o, int fresh,
                                  int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx,
                                  struct ldr_err *err)
 {
     return h->shard ? ldr_shard_scan(h->shard, snap, o, fn, ctx, err)
-                    : h->ops->scan(h->remote, o, fn, ctx, err);
+                    : h->ops->scan(h->remote, o, fresh, fn, ctx, err);
 }
 static inline int ldr_place_write(const struct ldr_store_shard *h, const struct ldr_fact *facts, size_t n,
                                   struct ldr_write_result *res, struct ldr_err *err)

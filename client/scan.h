@@ -34,6 +34,7 @@ struct ldr_scan_job {
     struct ldr_scan_format format;
     struct ldr_snap **snaps; /* one a shard */
     int64_t from_us, to_us;
+    int fresh; /* enum ldr_fresh */
     struct ldr_output_file *output;
     struct ldr_pulse pulse;
     pthread_t caller;

@@ -202,7 +202,7 @@ static int task(void *ctx, size_t i, unsigned worker)
                                  .hash_hi = at + 1 == each ? home->hi : home->lo + span * (at + 1)};
     struct ldr_err err;
     ldr_err_clear(&err);
-    int rc = ldr_place_scan(home, j->snaps[i / each], &opts, take, w, &err);
+    int rc = ldr_place_scan(home, j->snaps[i / each], &opts, j->fresh, take, w, &err);
     if (rc == 0)
         rc = close_entity(w);
     if (rc) {

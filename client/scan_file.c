@@ -79,11 +79,14 @@ int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, const struc
         *rows = 0;
     if (!sc->view)
         return ldr_fail(err, LDR_E_INVALID, "a view is needed");
+    if (!ldr_fresh_valid(sc->fresh))
+        return ldr_fail(err, LDR_E_INVALID, "fresh is %d, expected one of enum ldr_fresh", sc->fresh);
     struct ldr_output_file output = {.fd = -1};
     struct ldr_scan_job j = {.store = s, .output = &output, .caller = pthread_self(), .err = err};
     j.from_us = sc->has_from ? sc->from_us : INT64_MIN;
     j.to_us = sc->has_to ? sc->to_us : INT64_MAX;
     j.format.json = sc->json;
+    j.fresh = sc->fresh;
     ldr_pulse_start(&j.pulse, work, &s->clock, "scanning");
     j.snaps = ldr_calloc(NULL, s->nshards, sizeof(struct ldr_snap *));
     struct ldr_catalog *c = ldr_store_catalog(s);

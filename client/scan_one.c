@@ -49,7 +49,7 @@ int ldr_scan_one(struct ldr_scan_job *j, struct ldr_slice key)
     ldr_err_clear(&err);
     int rc = ldr_scan_text_entity(&o.text, key);
     if (rc == 0)
-        rc = ldr_place_scan(home, j->snaps[home - j->store->shards], &opts, take, &o, &err);
+        rc = ldr_place_scan(home, j->snaps[home - j->store->shards], &opts, j->fresh, take, &o, &err);
     if (rc == 0)
         rc = flush(&o);
     j->rows += o.rows;

@@ -73,7 +73,7 @@ static int read_part(void *ctx, size_t i, unsigned worker)
                                  .hash_hi = at + 1 == s->each ? home->hi : home->lo + span * (at + 1)};
     struct ldr_err err;
     ldr_err_clear(&err);
-    int rc = ldr_place_scan(home, s->snaps[i / s->each], &opts, take, p, &err);
+    int rc = ldr_place_scan(home, s->snaps[i / s->each], &opts, LDR_FRESH_BOUNDED, take, p, &err);
     if (rc) {
         pthread_mutex_lock(&s->lock);
         if (s->rc == 0) {

@@ -22,6 +22,11 @@
 #include "ring/ring.h"
 #include "shard/shard.h"
 
+static inline bool ldr_fresh_valid(int fresh)
+{
+    return fresh >= LDR_FRESH_BOUNDED && fresh <= LDR_FRESH_ANY;
+}
+
 /* ---- Catalog ---- */
 
 /* One view as it stands in a catalog. Everything lives as long as the catalog is held. */

@@ -52,6 +52,20 @@ void ldr_consensus_close(struct ldr_consensus *c, void (*closed)(void *owner), v
 const struct ldr_state *ldr_consensus_state(const struct ldr_consensus *c);
 uint64_t ldr_consensus_applied(const struct ldr_consensus *c); /* index */
 
+/* Figures since the member started, for metrics. */
+struct ldr_consensus_figures {
+    uint64_t term, commit, applied,
+        last;                /* the newest: term; index that is committed, applied here, in the log */
+    uint64_t leader_changes; /* somebody else was seen to lead than before */
+    uint64_t appends, appended_entries;        /* writes of the log that are durable, and entries in them */
+    uint64_t snapshots_stored, snapshot_bytes; /* written to this disk, own and received; size of the last */
+    uint64_t snapshots_sent,
+        snapshot_sent_bytes;          /* read for members that were far behind; size of the last */
+    const struct ldr_hist *append_us; /* from a write of the log to its end, in microseconds */
+};
+/* append_us is borrowed until close. */
+void ldr_consensus_figures(const struct ldr_consensus *c, struct ldr_consensus_figures *out);
+
 /* Embedded by the caller; done() is called exactly once, on the loop, never inside the call. */
 struct ldr_proposal {
     /* 0: it was applied, and result says with what outcome (borrowed until done returns; NULL for a barrier

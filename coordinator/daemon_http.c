@@ -8,6 +8,45 @@ static void gauge(struct ldr_buf *b, const char *name, const char *type, const c
         name, help, name, type, name, (unsigned long long)v);
 }
 
+static const unsigned spans_us[] = {100,   250,   500,    1000,   2500,   5000,    10000,
+                                    25000, 50000, 100000, 250000, 500000, 1000000, 2500000};
+
+static void append_times(const struct ldr_hist *h, struct ldr_buf *b)
+{
+    ldr_buf_puts(b,
+                 "# HELP larder_coordinator_log_append_seconds from a write of the log to its end on disk\n"
+                 "# TYPE larder_coordinator_log_append_seconds histogram\n");
+    for (size_t i = 0; i < sizeof spans_us / sizeof *spans_us;
+         i++) /* the histogram counts microseconds here */
+        ldr_buf_printf(b, "larder_coordinator_log_append_seconds_bucket{le=\"%g\"} %llu\n", spans_us[i] / 1e6,
+                       (unsigned long long)ldr_hist_at_most(h, spans_us[i]));
+    ldr_buf_printf(b,
+                   "larder_coordinator_log_append_seconds_bucket{le=\"+Inf\"} %llu\n"
+                   "larder_coordinator_log_append_seconds_sum %g\n"
+                   "larder_coordinator_log_append_seconds_count %llu\n",
+                   (unsigned long long)h->count, (double)h->sum_ns / 1e6, (unsigned long long)h->count);
+}
+
+static void raft(struct ldr_daemon *d, struct ldr_buf *b)
+{
+    struct ldr_consensus_figures f;
+    ldr_consensus_figures(d->consensus, &f);
+    gauge(b, "term", "gauge", "term of this member", f.term);
+    gauge(b, "commit_index", "gauge", "last log entry known to be committed", f.commit);
+    gauge(b, "applied_index", "gauge", "last log entry applied here", f.applied);
+    gauge(b, "log_last_index", "gauge", "last entry of this member's log", f.last);
+    gauge(b, "leader_changes_total", "counter", "times another member was seen to lead than before",
+          f.leader_changes);
+    gauge(b, "log_entries_total", "counter", "log entries made durable here", f.appended_entries);
+    gauge(b, "snapshots_stored_total", "counter", "snapshots written here, own and received",
+          f.snapshots_stored);
+    gauge(b, "snapshot_bytes", "gauge", "size of the last one", f.snapshot_bytes);
+    gauge(b, "snapshots_sent_total", "counter", "snapshots read for members that were far behind",
+          f.snapshots_sent);
+    gauge(b, "snapshot_sent_bytes", "gauge", "size of the last one", f.snapshot_sent_bytes);
+    append_times(f.append_us, b);
+}
+
 static void metrics(struct ldr_daemon *d, struct ldr_buf *b)
 {
     const struct ldr_state *s = ldr_consensus_state(d->consensus);
@@ -17,7 +56,6 @@ static void metrics(struct ldr_daemon *d, struct ldr_buf *b)
         active += m->nodes[i].state == LDR_NODE_ACTIVE;
     gauge(b, "leading", "gauge", "1 while this member leads", ldr_consensus_leading(d->consensus));
     gauge(b, "elections_total", "counter", "times this member came to lead", d->elections);
-    gauge(b, "applied_index", "gauge", "last log entry applied here", ldr_consensus_applied(d->consensus));
     gauge(b, "map_version", "gauge", "version of the shard map", m->version);
     gauge(b, "definitions_version", "gauge", "version of the definitions",
           ldr_registry_version(ldr_state_registry(s)));
@@ -29,6 +67,8 @@ static void metrics(struct ldr_daemon *d, struct ldr_buf *b)
     gauge(b, "heartbeats_total", "counter", "heartbeats taken", d->heartbeats);
     gauge(b, "state_requests_total", "counter", "requests for map and definitions", d->states);
     gauge(b, "refused_total", "counter", "requests refused", d->refused);
+    gauge(b, "waiting", "gauge", "splits and merges that wait", m->nwishes);
+    raft(d, b);
     ldr_buf_puts(b, "# HELP larder_coordinator_commit_seconds time from a command to its commit\n"
                     "# TYPE larder_coordinator_commit_seconds summary\n");
     static const double quantiles[] = {0.5, 0.99, 0.999};

@@ -74,6 +74,8 @@ static struct ldr_report report_of(const struct ldr_msg_replica *r)
 {
     struct ldr_report x = {.shard = r->shard,
                            .state = r->state,
+                           .lo = r->lo,
+                           .hi = r->hi,
                            .epoch = r->epoch,
                            .facts = r->facts,
                            .bytes = r->bytes,
@@ -123,7 +125,14 @@ int ldr_leader_heartbeat(struct ldr_leader *l, const struct ldr_map *map, const 
     if (h->n_replicas)
         qsort(reports, h->n_replicas, sizeof *reports, by_shard);
     ldr_release(l->o.heap, w->reports);
-    *w = (struct ldr_watched){h->node, mono_us, h->disk_used, h->disk_free, reports, h->n_replicas, true};
+    *w = (struct ldr_watched){.node = h->node,
+                              .seen_us = mono_us,
+                              .disk_used = h->disk_used,
+                              .disk_free = h->disk_free,
+                              .map_version = h->map_version,
+                              .reports = reports,
+                              .nreports = h->n_replicas,
+                              .heard = true};
     return 0;
 }
 
@@ -189,7 +198,8 @@ static void liveness(struct due *d)
     }
 }
 
-/* Whether every replica that lives, and a write quorum of them, has done at home what the map asked for. */
+/* Whether every replica that lives has done at home what the map asked for. Those that do not are waited for
+ * by the next split or merge (leader_gate.c), not by this one: a node that is lost could not be replaced. */
 static bool all_done(const struct due *d, uint32_t shard)
 {
     const struct ldr_map_shard *s = ldr_map_shard(d->map, shard);
@@ -202,7 +212,7 @@ static bool all_done(const struct due *d, uint32_t shard)
             return false;
         done++;
     }
-    return done >= d->map->write_quorum;
+    return done > 0;
 }
 
 static void advance(struct due *d)
@@ -222,6 +232,17 @@ static void advance(struct due *d)
         if (c.kind)
             yield_command(d, c);
     }
+}
+
+/* Splits and merges that wait for nothing any more. */
+static void fulfil(struct due *d)
+{
+    char why[LDR_LEADER_WHY];
+    for (uint32_t i = 0; i < d->map->nwishes; i++)
+        if (!ldr_leader_waits(d->l, d->map, &d->map->wishes[i], why))
+            yield_command(d, (struct ldr_map_command){.kind = LDR_CMD_WISH_BEGIN,
+                                                      .move = d->map->wishes[i].id,
+                                                      .at = d->map->version});
 }
 
 /* Of each shard, by position: the largest report. NULL when nobody reported anything, or no memory (*rc). */
@@ -279,16 +300,61 @@ static uint32_t moves_on(const struct due *d, uint32_t node)
     return n;
 }
 
+static bool may_move(const struct due *d, uint32_t from, uint32_t to)
+{
+    uint32_t most = d->l->o.moves_a_node;
+    return moves_on(d, to) < most && (!from || moves_on(d, from) < most);
+}
+
+/* The replicas of two shards that are to be merged come together: those of the one that goes are moved to the
+ * nodes of the other, one at a time. */
+static void bring_together(struct due *d, const struct ldr_map_wish *w)
+{
+    const struct ldr_map_shard *a = ldr_map_shard(d->map, w->shard), *b = ldr_map_shard(d->map, w->other);
+    uint32_t to = 0, from = 0;
+    if (ldr_map_move_of(d->map, a->id) || ldr_map_move_of(d->map, b->id) || b->nreplicas > a->nreplicas)
+        return; /* one that has too few gets more as any shard does */
+    for (uint32_t i = 0; i < a->nreplicas; i++) {
+        uint32_t node = a->replicas[i].node;
+        if (!ldr_map_replica(b, node) && ldr_map_node(d->map, node)->state == LDR_NODE_ACTIVE)
+            to = node;
+    }
+    for (uint32_t i = 0; i < b->nreplicas && b->nreplicas == a->nreplicas; i++) {
+        uint32_t node = b->replicas[i].node;
+        if (!ldr_map_replica(a, node) && (!from || ldr_map_node(d->map, node)->state != LDR_NODE_ACTIVE))
+            from = node;
+    }
+    if (to && may_move(d, from, to))
+        yield_command(
+            d, (struct ldr_map_command){.kind = LDR_CMD_MOVE_START, .shard = b->id, .from = from, .to = to});
+}
+
+/* Whether a move that a plan holds is to wait: its shard is to be split or merged, and it is for balance; or
+ * another place is wanted for it. */
+static bool held_back(const struct due *d, const struct ldr_place_move *v)
+{
+    const struct ldr_map_wish *w = ldr_map_wish_of(d->map, v->shard);
+    if (!w)
+        return false;
+    if (w->kind == LDR_MOVE_MERGE && v->shard == w->other)
+        return true;
+    return v->from && ldr_map_node(d->map, v->from)->state == LDR_NODE_ACTIVE;
+}
+
 static int start_moves(struct due *d)
 {
+    for (uint32_t i = 0; i < d->map->nwishes; i++)
+        if (d->map->wishes[i].kind == LDR_MOVE_MERGE)
+            bring_together(d, &d->map->wishes[i]);
+
     struct ldr_place_move *moves = ldr_calloc(d->l->o.heap, PLAN_MOVES, sizeof *moves);
-    uint32_t n, most = d->l->o.moves_a_node;
+    uint32_t n;
     if (!moves)
         return LDR_E_NOMEM;
     int rc = plan(d->l, d->map, d->map->rebalance, moves, PLAN_MOVES, &n);
     for (uint32_t i = 0; !rc && i < n; i++) {
         const struct ldr_place_move *v = &moves[i];
-        if (moves_on(d, v->to) < most && (!v->from || moves_on(d, v->from) < most))
+        if (!held_back(d, v) && may_move(d, v->from, v->to))
             yield_command(d,
                           (struct ldr_map_command){
                               .kind = LDR_CMD_MOVE_START, .shard = v->shard, .from = v->from, .to = v->to});
@@ -309,6 +375,7 @@ int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mo
         return rc;
     liveness(&d);
     advance(&d);
+    fulfil(&d);
     rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */
     *n = rc ? 0 : d.n;
     return rc;

@@ -32,6 +32,12 @@ int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mo
 int ldr_leader_plan(struct ldr_leader *l, const struct ldr_map *map, struct ldr_place_move *out, uint32_t max,
                     uint32_t *n);
 
+#define LDR_LEADER_WHY 160
+/* What keeps a split or merge that was asked for from beginning, as text; false: nothing does
+ * (leader_gate.c). */
+bool ldr_leader_waits(const struct ldr_leader *l, const struct ldr_map *map, const struct ldr_map_wish *w,
+                      char why[LDR_LEADER_WHY]);
+
 struct ldr_leader_member {
     uint64_t id;
     const char *address, *role; /* "leader", "follower", "joining" */

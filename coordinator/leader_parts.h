@@ -6,12 +6,13 @@
 struct ldr_report { /* of a replica, in a heartbeat */
     uint32_t shard;
     uint8_t state;
+    uint64_t lo, hi; /* on its disk */
     uint64_t epoch, facts, bytes, lag_facts, moved_bytes, move_bytes_total, tombs_kept, tombs_collected;
 };
 struct ldr_watched {
     uint32_t node;
     uint64_t seen_us; /* mono; of a node that was not heard yet: when it was first looked for */
-    uint64_t disk_used, disk_free;
+    uint64_t disk_used, disk_free, map_version;
     struct ldr_report *reports; /* sorted by shard */
     uint32_t nreports;
     bool heard;

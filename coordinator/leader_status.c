@@ -113,6 +113,7 @@ static void put_move(struct ldr_json *j, const struct ldr_leader *l, const struc
     ldr_json_object(j);
     put_u64(j, "id", m->id);
     put_text(j, "kind", kinds[m->kind]);
+    put_text(j, "state", "running");
     put_u64(j, "shard", m->shard);
     put_u64(j, "other", m->other);
     put_u64(j, "from", m->from);
@@ -125,6 +126,31 @@ static void put_move(struct ldr_json *j, const struct ldr_leader *l, const struc
         ldr_json_i64(j, (int64_t)((double)(total - done) / (double)done * (double)seconds));
     else
         ldr_json_null(j);
+    put_text(j, "waits_for", "");
+    ldr_json_object_end(j);
+}
+
+/* A split or merge that has not begun, with the same fields as a move. */
+static void put_wish(struct ldr_json *j, const struct ldr_leader *l, const struct ldr_leader_view *v,
+                     const struct ldr_map_wish *w)
+{
+    char why[LDR_LEADER_WHY];
+    uint64_t seconds = v->now_us > w->asked_us ? (uint64_t)(v->now_us - w->asked_us) / 1000000 : 0;
+    bool waits = ldr_leader_waits(l, v->map, w, why);
+    ldr_json_object(j);
+    put_u64(j, "id", w->id);
+    put_text(j, "kind", w->kind == LDR_MOVE_SPLIT ? "split" : "merge");
+    put_text(j, "state", "waiting");
+    put_u64(j, "shard", w->shard);
+    put_u64(j, "other", w->other);
+    put_u64(j, "from", 0);
+    put_u64(j, "to", 0);
+    put_u64(j, "done_bytes", 0);
+    put_u64(j, "total_bytes", 0);
+    put_u64(j, "seconds", seconds);
+    ldr_json_key(j, "eta_seconds");
+    ldr_json_null(j);
+    put_text(j, "waits_for", waits ? why : "");
     ldr_json_object_end(j);
 }
 
@@ -180,6 +206,8 @@ int ldr_leader_status(struct ldr_leader *l, const struct ldr_leader_view *v, str
     ldr_json_array(&j);
     for (uint32_t i = 0; i < map->nmoves; i++)
         put_move(&j, l, v, &map->moves[i]);
+    for (uint32_t i = 0; i < map->nwishes; i++)
+        put_wish(&j, l, v, &map->wishes[i]);
     ldr_json_array_end(&j);
     if (v->detail)
         rc = put_plan(&j, l, map);

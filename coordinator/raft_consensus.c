@@ -21,6 +21,17 @@ bool ldr_consensus_broken(const struct ldr_consensus *c)
     return c->broken;
 }
 
+void ldr_consensus_figures(const struct ldr_consensus *c, struct ldr_consensus_figures *out)
+{
+    struct raft *r = (struct raft *)(uintptr_t)&c->raft; /* it only reads */
+    *out = c->figures;
+    out->term = raft_current_term(r);
+    out->commit = c->raft.commit_index;
+    out->applied = c->raft.last_applied;
+    out->last = raft_last_index(r);
+    out->append_us = &c->append_us;
+}
+
 void ldr_consensus_leader(const struct ldr_consensus *c, uint64_t *id, const char **address)
 {
     raft_id leader = 0;
@@ -54,6 +65,17 @@ static void led_barrier(struct raft_barrier *req, int status)
     }
 }
 
+static void count_leaders(struct ldr_consensus *c)
+{
+    uint64_t id;
+    const char *address;
+    ldr_consensus_leader(c, &id, &address);
+    if (id == 0 || id == c->led_by)
+        return;
+    c->figures.leader_changes += c->led_by != 0;
+    c->led_by = id;
+}
+
 static void watch(struct ldr_timer *t)
 {
     struct ldr_consensus *c = t->owner;
@@ -61,6 +83,7 @@ static void watch(struct ldr_timer *t)
     if (c->closing)
         return;
     ldr_raft_guard_look(c, WATCH_US);
+    count_leaders(c);
     if (state == RAFT_UNAVAILABLE && !c->broken) {
         c->broken = true;
         ldr_logf(&c->log, LDR_LOG_ERROR, "the log cannot be written any more: %s", raft_errmsg(&c->raft));

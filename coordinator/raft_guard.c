@@ -52,7 +52,21 @@ struct write {
     struct raft_io_snapshot_put put;
     struct raft_io_snapshot_put *for_put;
     raft_io_snapshot_put_cb stored;
+    uint64_t began_us, n; /* n: entries, or bytes of a snapshot */
 };
+
+static uint64_t mono_us(const struct ldr_consensus *c)
+{
+    return c->loop->mono_us(c->loop->ctx);
+}
+
+static uint64_t bytes_of(const struct raft_snapshot *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < s->n_bufs; i++)
+        n += s->bufs[i].len;
+    return n;
+}
 
 static void appended(struct raft_io_append *req, int status)
 {
@@ -61,6 +75,11 @@ static void appended(struct raft_io_append *req, int status)
     w.c->writing--;
     w.c->stuck = 0;
     (void)must(w.c, status, "the log");
+    if (status == 0) {
+        ldr_hist_add(&w.c->append_us, mono_us(w.c) - w.began_us);
+        w.c->figures.appends++;
+        w.c->figures.appended_entries += w.n;
+    }
     w.appended(w.for_append, status);
 }
 static int must_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[],
@@ -70,7 +89,8 @@ static int must_append(struct raft_io *io, struct raft_io_append *req, const str
     struct write *w = raft_malloc(sizeof *w);
     if (!w)
         return must(c, RAFT_NOMEM, "the log");
-    *w = (struct write){.c = c, .append.data = w, .for_append = req, .appended = cb};
+    *w = (struct write){
+        .c = c, .append.data = w, .for_append = req, .appended = cb, .began_us = mono_us(c), .n = n};
     c->stuck = c->writing++ ? c->stuck : 0;
     int status = must(c, c->inner.append(io, &w->append, entries, n, appended), "the log");
     if (status) {
@@ -96,6 +116,10 @@ static void stored(struct raft_io_snapshot_put *req, int status)
     struct write w = *(struct write *)req->data;
     raft_free(req->data);
     (void)must(w.c, status, "a snapshot");
+    if (status == 0) {
+        w.c->figures.snapshots_stored++;
+        w.c->figures.snapshot_bytes = w.n;
+    }
     w.stored(w.for_put, status);
 }
 static int must_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
@@ -105,7 +129,7 @@ static int must_put(struct raft_io *io, unsigned trailing, struct raft_io_snapsh
     struct write *w = raft_malloc(sizeof *w);
     if (!w)
         return must(c, RAFT_NOMEM, "a snapshot");
-    *w = (struct write){.c = c, .put.data = w, .for_put = req, .stored = cb};
+    *w = (struct write){.c = c, .put.data = w, .for_put = req, .stored = cb, .n = bytes_of(snapshot)};
     int status = must(c, c->inner.snapshot_put(io, trailing, &w->put, snapshot, stored), "a snapshot");
     if (status)
         raft_free(w);
@@ -131,6 +155,8 @@ static void got(struct raft_io_snapshot_get *req, struct raft_snapshot *snapshot
     }
     g.c->loaded_index = snapshot->index;
     g.c->loaded_term = snapshot->term;
+    g.c->figures.snapshots_sent++;
+    g.c->figures.snapshot_sent_bytes = bytes_of(snapshot);
     g.got(g.for_get, snapshot, 0); /* sends it */
 }
 static int guarded_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb)

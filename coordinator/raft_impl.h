@@ -37,6 +37,10 @@ struct ldr_consensus {
     struct raft_barrier lead_barrier;
     bool lead_barrier_out;
 
+    struct ldr_consensus_figures figures; /* those that are counted */
+    struct ldr_hist append_us;
+    uint64_t led_by; /* who was last seen to lead; 0 = nobody yet */
+
     struct ldr_proposal *barrier_waiting, *barrier_running; /* lists */
     struct raft_barrier barrier;
     struct ldr_request *requests; /* under way */

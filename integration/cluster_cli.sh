@@ -90,10 +90,10 @@ tell 30 back
 say $? "coordinators come back from their folders"
 
 # ---- what changes the ring ----
-l --store "$far" shard merge 1 2 >"$work/merge" 2>&1
+l --store "$far" shard merge 1 3 >"$work/merge" 2>&1
 code=$?
-grep -q 'cannot merge' "$work/merge" && [ $code != 0 ]
-say $? "merge is refused at the door"
+grep -q 'not neighbours' "$work/merge" && [ $code = 3 ]
+say $? "a merge of shards that are no neighbours is refused"
 idle() { [ "$(l --store "$far" status --json 2>/dev/null | grep -c '"kind"')" = 0 ]; }
 l --store "$far" node drain "127.0.0.1:$((port + 24))" >/dev/null 2>"$work/drain.err"
 say $? "drain is taken on"

@@ -1,25 +1,12 @@
 #!/bin/sh
 # Backups across shapes, real processes: a cluster (3 nodes, 4 shards, 3 replicas) is backed up while somebody writes; the backup goes
 # into a folder and into another cluster (2 nodes, 3 shards, 2 replicas), also when that is killed half-way and repeated; the other
-# cluster's backup goes into a folder again. Scans and training sets must be the same bytes. usage: cluster_restore.sh BIN_DIR [PORT]
+# cluster's backup goes into a folder again. Scans and training sets must be the same bytes. usage: cluster_restore.sh BIN_DIR
 set -u
 bin=$(cd "$1" && pwd)
-port=${2:-17430}
-root=$(cd "$(dirname "$0")/.." && pwd)
-dir=$(mktemp -d)
-export LARDER_CACHE_DIR="$dir/cache"
-export LARDER_TEMPLATES="$root/examples"
-pids=
-writer=
-finish() {
-    [ -n "$writer" ] && kill "$writer" 2>/dev/null
-    for p in $pids; do kill "$p" 2>/dev/null; done
-    for p in $pids; do wait "$p" 2>/dev/null; done
-    [ $status = 0 ] && rm -rf "$dir" || echo "kept: $dir"
-}
-status=0
-trap finish EXIT
-trap 'exit 1' INT TERM HUP
+# shellcheck source=integration/cluster.sh
+. "$(dirname "$0")/cluster.sh"
+dir=$work
 check() { # NAME COMMAND...
     name=$1
     shift
@@ -44,12 +31,12 @@ l() { timeout 180 "$bin/larder" "$@"; }
 cluster() { # NAME PORT NODES SHARDS REPLICAS QUORUM: one coordinator will do here
     "$bin/larder-coordinator" --id 1 --dir "$dir/$1c" --listen "127.0.0.1:$2" --raft "127.0.0.1:$(($2 + 1))" \
         --cluster "1@127.0.0.1:$(($2 + 1))" --bootstrap >"$dir/$1c.log" 2>&1 &
-    pids="$pids $!"
+    echo $! >"$dir/$1c.pid"
     i=0
     while [ $i -lt "$3" ]; do
         "$bin/larder-node" --name "$1$i" --dir "$dir/$1n$i" --listen "127.0.0.1:$(($2 + 2 + i))" --ballast 0 --min-free 16MiB \
             --coordinators "127.0.0.1:$2" >"$dir/$1n$i.log" 2>&1 &
-        pids="$pids $!"
+        echo $! >"$dir/$1n$i.pid"
         i=$((i + 1))
     done
     check "cluster $1: the ring is made" until_it_does l --store "cluster:127.0.0.1:$2" --shards "$4" cluster init --replicas "$5" \
@@ -110,6 +97,7 @@ write_on() {
 : >"$dir/acked"
 write_on &
 writer=$!
+echo $writer >"$dir/writer.pid"
 some() { [ "$(wc -l <"$dir/acked")" -ge 20 ]; }
 check "a writer is at work" until_it_does some
 before=$(tail -n 1 "$dir/acked")
@@ -117,7 +105,7 @@ check "backup of the first cluster" l --store "$a" backup "$dir/copy"
 during=$(($(tail -n 1 "$dir/acked") - before))
 kill "$writer" 2>/dev/null
 wait "$writer" 2>/dev/null
-writer=
+rm "$dir/writer.pid"
 at_most=$(($(tail -n 1 "$dir/acked") + 1))
 echo "# $before writes acknowledged before the backup began, $during more until it had ended"
 check "writes went on during the backup" [ $during -gt 0 ]

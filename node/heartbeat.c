@@ -98,9 +98,9 @@ void ldr_node_beat(struct ldr_node *n)
     for (const struct ldr_rep *r = n->reps; r; r = r->next)
         count++;
     m.replicas = ldr_arena_calloc(&a, count, sizeof *m.replicas);
+    /* those that the map does not know any more, too: who waits for them to be gone hears of it */
     for (const struct ldr_rep *r = n->reps; r && m.replicas; r = r->next)
-        if (ldr_rep_shard(r))
-            ldr_msg_replica_of(r, &a, &m.replicas[m.n_replicas++]);
+        ldr_msg_replica_of(r, &a, &m.replicas[m.n_replicas++]);
     if (m.replicas && ldr_heartbeat_req_encode(&m, &b) == 0) {
         n->beating = true;
         n->beat_sent_us = ldr_node_mono(n);

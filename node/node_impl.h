@@ -264,6 +264,7 @@ void ldr_rep_collect(struct ldr_rep *r); /* passed.c */
 /* ---- serving: serve.c and serve_*.c ---- */
 enum ldr_need {
     LDR_NEED_READ,  /* ACTIVE or LEAVING here, ready, not lagging */
+    LDR_NEED_ANY,   /* the same, however far behind */
     LDR_NEED_WRITE, /* ACTIVE or LEAVING here */
     LDR_NEED_PEER,  /* any state */
     LDR_NEED_COPY   /* ready */

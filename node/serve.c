@@ -79,10 +79,10 @@ int ldr_serve_find_at(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64
     struct ldr_rep *r = ldr_rep_find(n, shard);
     if (!r || !ldr_rep_whole(r, s))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is not ready", shard);
-    bool pending = me->state == LDR_REPLICA_PENDING;
-    if (pending && (need == LDR_NEED_READ || need == LDR_NEED_WRITE || need == LDR_NEED_COPY))
+    bool pending = me->state == LDR_REPLICA_PENDING, reads = need == LDR_NEED_READ || need == LDR_NEED_ANY;
+    if (pending && (reads || need == LDR_NEED_WRITE || need == LDR_NEED_COPY))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being added", shard);
-    if (r->ready_epoch == 0 && (need == LDR_NEED_READ || need == LDR_NEED_COPY))
+    if (r->ready_epoch == 0 && (reads || need == LDR_NEED_COPY))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is still being filled", shard);
     *out = r;
     return need == LDR_NEED_READ ? ldr_rep_fresh(r, s, mono, err) : 0;

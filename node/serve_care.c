@@ -141,17 +141,30 @@ struct scrub_all {
 
 static void scrub_next(struct scrub_all *x);
 
+/* Failures that may be those of another node, which is dead or not ready: the others are asked all the same.
+ */
+static bool of_the_other(int code)
+{
+    return code == LDR_E_UNAVAILABLE || code == LDR_E_TIMEOUT || code == LDR_E_CLOSED || code == LDR_E_BUSY ||
+           code == LDR_E_STALE;
+}
+
 static void scrubbed(void *ctx, int code, const struct ldr_scrub_result *res)
 {
     struct scrub_all *x = ctx;
     struct ldr_err err;
-    if (code) {
-        ldr_serving_fail(x->j, code,
-                         (ldr_fail(&err, code, "comparing with node %u: %s", x->shard.replicas[x->at].node,
-                                   ldr_code_text(code)),
-                          &err));
+    uint32_t node = x->shard.replicas[x->at].node;
+    const struct ldr_map_shard *now = ldr_rep_shard(x->j->rep);
+    bool same = now && now->epoch == x->shard.epoch && ldr_node_runs(x->j->n);
+    if (code && !(same && of_the_other(code))) {
+        ldr_serving_fail(
+            x->j, code,
+            (ldr_fail(&err, code, "comparing with node %u: %s", node, ldr_code_text(code)), &err));
         return;
     }
+    if (code)
+        x->rep.missed[x->rep.n_missed++] =
+            (struct ldr_msg_missed){.node = node, .why = ldr_slice_str(ldr_code_text(code))};
     x->rep.differing_buckets += res->differing;
     x->rep.fetched += res->fetched;
     x->at++;
@@ -177,7 +190,9 @@ void ldr_serve_scrub(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
     BEGIN(scrub, m)
     else rc = ldr_serve_find(n, m.shard, m.epoch, 0, LDR_NEED_PEER, &r, &err);
     struct scrub_all *x = rc ? NULL : ldr_arena_calloc(&j->arena, 1, sizeof *x);
-    if (rc == 0 && !x)
+    if (x)
+        x->rep.missed = ldr_arena_calloc(&j->arena, LDR_REPLICAS_MAX, sizeof *x->rep.missed);
+    if (rc == 0 && (!x || !x->rep.missed))
         rc = LDR_E_NOMEM;
     if (rc) {
         ldr_serving_fail(j, rc, &err);

@@ -3,6 +3,7 @@
 
 #define FLAG_ASOF   1
 #define FLAG_STRICT 2
+#define FLAG_ANY    4
 
 #define READING_KEPT ((size_t)1 << 20) /* a buffer that grew larger is given back */
 
@@ -10,10 +11,11 @@
 static int may_read(struct ldr_node *n, const struct ldr_lookup_req *m, struct ldr_rep **reps,
                     struct ldr_err *err)
 {
+    enum ldr_need need = (m->flags & (FLAG_ANY | FLAG_STRICT)) == FLAG_ANY ? LDR_NEED_ANY : LDR_NEED_READ;
     uint64_t mono = ldr_node_mono(n);
     for (uint32_t i = 0; i < m->n_groups; i++) {
         const struct ldr_msg_group *g = &m->groups[i];
-        int rc = ldr_serve_find_at(n, g->shard, g->epoch, m->defs, LDR_NEED_READ, mono, &reps[i], err);
+        int rc = ldr_serve_find_at(n, g->shard, g->epoch, m->defs, need, mono, &reps[i], err);
         if (rc == 0 && (m->flags & FLAG_STRICT))
             rc = ldr_rep_reached(reps[i], m->token, err);
         for (uint32_t k = 0; rc == 0 && k < g->n_points; k++) {
@@ -149,7 +151,7 @@ void ldr_serve_hello(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
         ldr_fail(&err, rc, "the request cannot be read");
     else if (m.cluster.n && *n->who.cluster && !ldr_slice_eq(m.cluster, ldr_slice_str(n->who.cluster)))
         rc = ldr_fail(&err, LDR_E_CONFLICT, "this node is of cluster '%s'", n->who.cluster);
-    struct ldr_hello_rep out = {.proto = 1,
+    struct ldr_hello_rep out = {.proto = LDR_PROTO,
                                 .node = n->id,
                                 .incarnation = n->who.incarnation,
                                 .map_version = n->map.version,

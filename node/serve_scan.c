@@ -1,6 +1,28 @@
 /* Many rows at a time: as-of questions and history. A page is the answer to one request. */
 #include "node/node_impl.h"
 
+#define ASOF_STRICT    2
+#define ASOF_ANY       4
+#define SCAN_ASCENDING 1
+#define SCAN_KEY       2
+#define SCAN_STRICT    4
+#define SCAN_ANY       8
+
+struct wish {
+    uint32_t shard;
+    uint64_t epoch, defs;
+    bool strict, any;
+    int64_t token;
+};
+
+/* The replica that a page comes from. */
+static int find(struct ldr_node *n, struct wish w, struct ldr_rep **r, struct ldr_err *err)
+{
+    enum ldr_need need = w.any && !w.strict ? LDR_NEED_ANY : LDR_NEED_READ;
+    int rc = ldr_serve_find(n, w.shard, w.epoch, w.defs, need, r, err);
+    return rc == 0 && w.strict ? ldr_rep_reached(*r, w.token, err) : rc;
+}
+
 static void asof_came(struct ldr_serving *j, int code)
 {
     (void)code;
@@ -23,7 +45,9 @@ void ldr_serve_asof(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     if (rc)
         ldr_fail(&err, rc, "the request cannot be read");
     else
-        rc = ldr_serve_find(n, m.shard, m.epoch, m.defs, LDR_NEED_READ, &r, &err);
+        rc = find(n,
+                  (struct wish){m.shard, m.epoch, m.defs, m.flags & ASOF_STRICT, m.flags & ASOF_ANY, m.token},
+                  &r, &err);
     if (rc == 0 && m.ttl_us < 0)
         rc = ldr_fail(&err, LDR_E_INVALID, "a negative ttl");
     if (rc) {
@@ -64,7 +88,9 @@ void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     if (rc)
         ldr_fail(&err, rc, "the request cannot be read");
     else
-        rc = ldr_serve_find(n, m.shard, m.epoch, m.defs, LDR_NEED_READ, &r, &err);
+        rc = find(n,
+                  (struct wish){m.shard, m.epoch, m.defs, m.flags & SCAN_STRICT, m.flags & SCAN_ANY, m.token},
+                  &r, &err);
     if (rc) {
         ldr_serving_fail(j, rc, &err);
         return;
@@ -74,8 +100,8 @@ void ldr_serve_scan(struct ldr_node *n, struct ldr_slice payload, struct ldr_rep
     struct ldr_vault_scan *v = &j->u.scan;
     v->shard = m.shard;
     v->view = m.view;
-    v->ascending = m.flags & 1;
-    if (m.flags & 2) {
+    v->ascending = m.flags & SCAN_ASCENDING;
+    if (m.flags & SCAN_KEY) {
         struct ldr_slice *key = ldr_arena_alloc(&j->arena, sizeof *key);
         if (!key) {
             ldr_serving_fail(j, LDR_E_NOMEM, NULL);

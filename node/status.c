@@ -14,6 +14,16 @@ uint8_t ldr_rep_report(const struct ldr_rep *r, const struct ldr_map_shard *s)
     return whole && r->ready_epoch ? me->state : LDR_REPLICA_WORKING;
 }
 
+/* What it has on disk, or may have: a replica whose arc is not known yet may have anything. One that is being
+ * made or copied has nothing that would count after a crash but what the map says. */
+static void arc_of(const struct ldr_rep *r, const struct ldr_map_shard *s, uint64_t *lo, uint64_t *hi)
+{
+    bool made = s && (r->state == LDR_REP_CREATING || r->state == LDR_REP_COPYING);
+    bool known = r->about.incarnation != 0;
+    *lo = made ? s->lo : known ? r->about.lo : 0;
+    *hi = made ? s->hi : known ? r->about.hi : UINT64_MAX;
+}
+
 void ldr_msg_replica_of(const struct ldr_rep *r, struct ldr_arena *a, struct ldr_msg_replica *m)
 {
     struct ldr_node *n = r->n;
@@ -32,6 +42,7 @@ void ldr_msg_replica_of(const struct ldr_rep *r, struct ldr_arena *a, struct ldr
                                   .move_bytes_total = r->move_bytes_total,
                                   .tombs_kept = st.tombs_kept,
                                   .tombs_collected = st.tombs_collected};
+    arc_of(r, s, &m->lo, &m->hi);
     m->lags = ldr_arena_calloc(a, r->npeers, sizeof *m->lags);
     uint64_t mono = ldr_node_mono(n);
     for (uint32_t i = 0; i < r->npeers && m->lags; i++) {

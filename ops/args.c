@@ -290,6 +290,13 @@ int ldr_cli_time(const struct ldr_cli *c, enum ldr_opt_id id, const char *name, 
     return text ? ldr_cli_time_text(c, name, text, us) : 0;
 }
 
+int ldr_cli_fresh(const struct ldr_cli *c, int *fresh)
+{
+    bool strict = ldr_cli_has(c, LDR_OPT_STRICT), any = ldr_cli_has(c, LDR_OPT_ANY_LAG);
+    *fresh = strict ? LDR_FRESH_STRICT : any ? LDR_FRESH_ANY : LDR_FRESH_BOUNDED;
+    return strict && any ? ldr_cli_usage(c, "--strict and --any-lag exclude each other") : 0;
+}
+
 int ldr_cli_u64(const struct ldr_cli *c, const char *what, const char *text, uint64_t *out)
 {
     int64_t v = 0;

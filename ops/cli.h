@@ -71,6 +71,7 @@ enum ldr_opt_id {
     LDR_OPT_STRICT,
     LDR_OPT_LISTEN,
     LDR_OPT_CONFIG,
+    LDR_OPT_ANY_LAG,
 };
 struct ldr_opt {
     const char *name;
@@ -79,6 +80,14 @@ struct ldr_opt {
     enum ldr_opt_id id;
     const char *help; /* one line, or several split by '\n' */
 };
+#define LDR_OPTS_FRESH                                                                                       \
+    {"strict", 0, NULL, LDR_OPT_STRICT,                                                                      \
+     "miss nothing that was acknowledged to anybody before; else a\ncluster's answer may miss the last two " \
+     "seconds"},                                                                                             \
+        {"any-lag", 0, NULL, LDR_OPT_ANY_LAG,                                                                \
+         "answer though every replica may be behind, however far: old\nvalues instead of none when most of " \
+         "a "                                                                                                \
+         "cluster is gone"}
 struct ldr_cli;
 struct ldr_verb {
     const char *name, *group;
@@ -125,6 +134,7 @@ bool ldr_cli_has(const struct ldr_cli *c, enum ldr_opt_id id);
 int ldr_cli_list(struct ldr_cli *c, enum ldr_opt_id id, bool commas, const char *const **out, size_t *n);
 /* An option's time. *has = it was given. 0 or the exit code after saying what is wrong. */
 int ldr_cli_time(const struct ldr_cli *c, enum ldr_opt_id id, const char *name, bool *has, int64_t *us);
+int ldr_cli_fresh(const struct ldr_cli *c, int *fresh); /* --strict, --any-lag: enum ldr_fresh */
 int ldr_cli_time_text(const struct ldr_cli *c, const char *what, const char *text, int64_t *us);
 int ldr_cli_u64(const struct ldr_cli *c, const char *what, const char *text, uint64_t *out);
 /* 0 when a file can be read ("-" too), else the exit code after saying why. */

@@ -68,6 +68,11 @@ const struct ldr_verb ldr_verb_check = {
     .run = run_check,
 };
 
+static void missing(void *ctx, const char *text)
+{
+    ldr_cli_warn(ctx, "%s", text);
+}
+
 static int run_backup(struct ldr_cli *c)
 {
     struct ldr_store *s = NULL;
@@ -75,7 +80,7 @@ static int run_backup(struct ldr_cli *c)
     int code = ldr_cli_open(c, LDR_OPEN_EXISTING, &s);
     if (code)
         return code;
-    int rc = ldr_backup(s, c->args[0], &err);
+    int rc = ldr_backup_told(s, c->args[0], missing, c, &err);
     ldr_close(s);
     if (rc)
         return ldr_cli_fail(c, rc, &err);
@@ -92,7 +97,9 @@ const struct ldr_verb ldr_verb_backup = {
     .summary = "a consistent copy of the store in a new or empty folder",
     .text = "Definitions with all their versions, and all facts. Files are shared with the store where the "
             "file system\n"
-            "allows it.",
+            "allows it. Of a cluster: all that was acknowledged before, as long as a write quorum of each "
+            "shard's\n"
+            "replicas can be reached; nodes that had no part in it are named.",
     .example = "larder backup /backups/larder-2013-02-01",
     .min_args = 1,
     .max_args = 1,

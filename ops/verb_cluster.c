@@ -138,9 +138,9 @@ const struct ldr_verb ldr_verb_cluster = {
     .group = "Cluster",
     .synopsis = "init [--shards N] [--replicas N] [--write-quorum W] [--nodes N]",
     .summary = "make the ring of a new cluster",
-    .text =
-        "Once. The same again changes nothing. Shards can be split later, not merged yet; 16 is a good start "
-        "for a few nodes.",
+    .text = "Once. The same again changes nothing. Shards can be split and merged later; 16 is a good start "
+            "for a "
+            "few nodes.",
     .example = "larder --store cluster:10.0.0.1:7410 --shards 32 cluster init --replicas 3",
     .opts = cluster_opts,
     .min_args = 1,
@@ -262,10 +262,28 @@ static int change_shard(struct ldr_cli *c, const char *what, uint64_t shard)
     if (rc)
         return ldr_cli_fail(c, rc, &err);
     if (child)
-        ldr_cli_say(c, "Shard %u takes the upper half.", child);
+        ldr_cli_say(c,
+                    "Shard %u takes the upper half, once every node has taken over earlier splits: "
+                    "`larder status`.",
+                    child);
+    else if (merge)
+        ldr_cli_say(c, "Move %llu is taken on: `larder status` shows it and what it waits for.",
+                    (unsigned long long)move);
     else
         ldr_cli_say(c, "Move %llu is under way: `larder status` shows it.", (unsigned long long)move);
     return LDR_EXIT_DONE;
+}
+
+static int abort_move(struct ldr_cli *c, uint64_t move)
+{
+    struct ldr_admin *a = NULL;
+    struct ldr_err err = {0};
+    int code = open_admin(c, &a);
+    if (code)
+        return code;
+    int rc = ldr_admin_abort(a, move, &err);
+    ldr_admin_close(a);
+    return rc ? ldr_cli_fail(c, rc, &err) : LDR_EXIT_DONE;
 }
 
 static int run_shard(struct ldr_cli *c)
@@ -274,26 +292,35 @@ static int run_shard(struct ldr_cli *c)
     uint64_t shard = 0;
     if (strcmp(what, "list") == 0)
         return list_part(c, "shards");
-    if (strcmp(what, "describe") != 0 && strcmp(what, "move") != 0 && strcmp(what, "split") != 0 &&
+    bool aborts = strcmp(what, "abort") == 0;
+    if (!aborts && strcmp(what, "describe") != 0 && strcmp(what, "move") != 0 && strcmp(what, "split") != 0 &&
         strcmp(what, "merge") != 0)
-        return ldr_cli_usage(c, "found '%s', expected list, describe, move, split or merge", what);
+        return ldr_cli_usage(c, "found '%s', expected list, describe, move, split, merge or abort", what);
     if (c->nargs < 2)
-        return ldr_cli_usage(c, "the number of a shard is wanted");
-    int code = number(c, "a shard", c->args[1], UINT32_MAX, &shard);
+        return ldr_cli_usage(c,
+                             aborts ? "the number of a move is wanted" : "the number of a shard is wanted");
+    int code = number(c, aborts ? "a move" : "a shard", c->args[1], aborts ? UINT64_MAX : UINT32_MAX, &shard);
     if (code)
         return code;
+    if (aborts)
+        return abort_move(c, shard);
     return strcmp(what, "describe") == 0 ? describe_shard(c, shard) : change_shard(c, what, shard);
 }
 
 const struct ldr_verb ldr_verb_shard = {
     .name = "shard",
     .group = "Cluster",
-    .synopsis = "list | describe SHARD | move SHARD FROM TO | split SHARD | merge SHARD NEIGHBOUR",
-    .summary = "shards: list them, move a replica, split",
-    .text = "Reads and writes go on throughout. FROM and TO are nodes; FROM '-' adds a replica. A move "
-            "survives crashes of\n"
-            "anybody: it resumes from the map. merge is refused: nodes cannot do it yet.",
-    .example = "larder shard list\nlarder shard move 7 1 4\nlarder shard split 7",
+    .synopsis =
+        "list | describe SHARD | move SHARD FROM TO | split SHARD | merge SHARD NEIGHBOUR | abort MOVE",
+    .summary = "shards: list them, move a replica, split, merge",
+    .text = "Reads and writes go on throughout. FROM and TO are nodes; FROM '-' adds a replica. SHARD takes "
+            "over its NEIGHBOUR,\n"
+            "whose replicas are first brought to the same nodes. A split or merge waits until every node has "
+            "taken over earlier\n"
+            "ones, and while a node is down; `larder status` says what for. All of it survives crashes of "
+            "anybody: it resumes\n"
+            "from the map. abort takes back a move, or a split or merge that has not begun.",
+    .example = "larder shard list\nlarder shard move 7 1 4\nlarder shard split 7\nlarder shard merge 7 23",
     .min_args = 1,
     .max_args = 4,
     .run = run_shard,

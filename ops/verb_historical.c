@@ -30,6 +30,8 @@ static int read_options(struct ldr_cli *c, struct ldr_historical_file *f)
     int code = ldr_cli_time(c, LDR_OPT_KNOWN_AT, "--known-at", &f->has_known_at, &f->known_at_us);
     if (code == 0 && f->has_known_at && f->known_at_column)
         code = ldr_cli_usage(c, "--known-at and --known-at-column exclude each other");
+    if (code == 0)
+        code = ldr_cli_fresh(c, &f->fresh);
     return code ? code : ldr_cli_readable(c, f->spine_path);
 }
 
@@ -121,6 +123,7 @@ static const struct ldr_opt opts[] = {
      "the moment of each row (default: event_timestamp)"},
     {"known-at", 0, "TS", LDR_OPT_KNOWN_AT, "count only facts that were known at TS"},
     {"known-at-column", 0, "COL", LDR_OPT_KNOWN_AT_COLUMN, "the same, with a moment for each row"},
+    LDR_OPTS_FRESH,
     {"full-feature-names", 0, NULL, LDR_OPT_FULL_NAMES, "name them view__feature"},
     {"with-timestamps", 0, NULL, LDR_OPT_WITH_TIMESTAMPS,
      "add NAME__event_timestamp and NAME__created_timestamp"},
@@ -136,7 +139,7 @@ const struct ldr_verb ldr_verb_get_historical = {
     .group = "Read",
     .synopsis = "(-s SERVICE | -f VIEW:FEATURE...) --spine FILE [--timestamp-column COL]\n"
                 "       [--known-at TS | --known-at-column COL] [--full-feature-names] [--with-timestamps]\n"
-                "       [--with-status] [-o FILE]",
+                "       [--with-status] [--strict | --any-lag] [-o FILE]",
     .summary = "a training set: each row with the values as of its own moment",
     .text =
         "For every row of the spine: the newest fact at or before its time that is not older than the view's "

@@ -120,6 +120,8 @@ static int run_scan(struct ldr_cli *c)
     sc.json = sc.output_path ? is_json_name(sc.output_path) : c->json;
     int code = read_range(c, &sc.has_from, &sc.from_us, &sc.has_to, &sc.to_us);
     if (code == 0)
+        code = ldr_cli_fresh(c, &sc.fresh);
+    if (code == 0)
         code = ldr_cli_open(c, LDR_OPEN_EXISTING, &s);
     if (code)
         return code;
@@ -134,6 +136,7 @@ static const struct ldr_opt scan_opts[] = {
     {"entity", 'e', "KEY=VALUE", LDR_OPT_ENTITY, "only this entity; repeat it for every part of its key"},
     {"from", 0, "TS", LDR_OPT_FROM, "only event times at or after TS"},
     {"to", 0, "TS", LDR_OPT_TO, "only event times at or before TS"},
+    LDR_OPTS_FRESH,
     {"output", 'o', "FILE", LDR_OPT_OUTPUT,
      "write to FILE: JSON lines when it ends in .json, .jsonl or\n.ndjson, else CSV"},
     {NULL, 0, NULL, 0, NULL},
@@ -142,7 +145,7 @@ static const struct ldr_opt scan_opts[] = {
 const struct ldr_verb ldr_verb_scan = {
     .name = "scan",
     .group = "Look",
-    .synopsis = "VIEW [-e KEY=VALUE...] [--from TS] [--to TS] [-o FILE]",
+    .synopsis = "VIEW [-e KEY=VALUE...] [--from TS] [--to TS] [--strict | --any-lag] [-o FILE]",
     .summary = "the history of a view as CSV, by entity, event time and created time",
     .text = "What comes out can go back in with `larder ingest`. With --json: one fact a line.",
     .example = "larder scan weather -e origin=JFK --from 2013-01-01 --to 2013-01-02",

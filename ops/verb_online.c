@@ -205,8 +205,7 @@ static int read_when(struct ldr_cli *c, struct ldr_online_opts *when)
     int code = ldr_cli_time(c, LDR_OPT_AS_OF, "--as-of", &when->has_as_of, &when->as_of_us);
     if (code == 0)
         code = ldr_cli_time(c, LDR_OPT_KNOWN_AT, "--known-at", &when->has_known_at, &when->known_at_us);
-    when->fresh = ldr_cli_has(c, LDR_OPT_STRICT) ? LDR_FRESH_STRICT : LDR_FRESH_BOUNDED;
-    return code;
+    return code ? code : ldr_cli_fresh(c, &when->fresh);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -314,9 +313,7 @@ static const struct ldr_opt opts[] = {
      "many entities: a CSV with the join keys as columns, - for standard input"},
     {"as-of", 0, "TS", LDR_OPT_AS_OF, "the values as they were true at TS"},
     {"known-at", 0, "TS", LDR_OPT_KNOWN_AT, "counting only what was known at TS"},
-    {"strict", 0, NULL, LDR_OPT_STRICT,
-     "miss nothing that was acknowledged to anybody before; else a\ncluster's answer may miss the last two "
-     "seconds"},
+    LDR_OPTS_FRESH,
     {"full-feature-names", 0, NULL, LDR_OPT_FULL_NAMES, "name them view__feature"},
     {"output", 'o', "FILE", LDR_OPT_OUTPUT,
      "write to FILE: CSV when it ends in .csv (keys, then each\nfeature with status and times), else JSON "
@@ -328,7 +325,7 @@ const struct ldr_verb ldr_verb_get_online = {
     .name = "get-online-features",
     .group = "Read",
     .synopsis = "(-s SERVICE | -f VIEW:FEATURE...) (-e KEY=VALUE... | --entities FILE)\n"
-                "       [--as-of TS] [--known-at TS] [--strict] [--full-feature-names] [-o FILE]",
+                "       [--as-of TS] [--known-at TS] [--strict | --any-lag] [--full-feature-names] [-o FILE]",
     .summary = "the newest values of an entity, each with status and times",
     .text = "Status: PRESENT; NULL_VALUE, a fact answers and holds null; NOT_FOUND, no fact answers; "
             "OUTSIDE_MAX_AGE, the\n"

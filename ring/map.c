@@ -10,6 +10,7 @@ void ldr_map_close(struct ldr_map *m)
     ldr_release(m->heap, m->nodes);
     ldr_release(m->heap, m->shards);
     ldr_release(m->heap, m->moves);
+    ldr_release(m->heap, m->wishes);
     ldr_release(m->heap, m->by_id);
     *m = (struct ldr_map){0};
 }
@@ -29,12 +30,14 @@ static int copy_array(const struct ldr_heap *heap, const void *from, uint32_t n,
 
 int ldr_map_copy(struct ldr_map *to, const struct ldr_heap *heap, const struct ldr_map *from)
 {
-    void *nodes = NULL, *shards = NULL, *moves = NULL, *by_id = NULL;
+    void *nodes = NULL, *shards = NULL, *moves = NULL, *wishes = NULL, *by_id = NULL;
     int rc = copy_array(heap, from->nodes, from->nnodes, sizeof *from->nodes, &nodes);
     if (!rc)
         rc = copy_array(heap, from->shards, from->nshards, sizeof *from->shards, &shards);
     if (!rc)
         rc = copy_array(heap, from->moves, from->nmoves, sizeof *from->moves, &moves);
+    if (!rc)
+        rc = copy_array(heap, from->wishes, from->nwishes, sizeof *from->wishes, &wishes);
     if (!rc)
         rc = copy_array(heap, from->by_id, from->nshards, sizeof *from->by_id, &by_id);
     *to = *from;
@@ -42,6 +45,7 @@ int ldr_map_copy(struct ldr_map *to, const struct ldr_heap *heap, const struct l
     to->nodes = nodes;
     to->shards = shards;
     to->moves = moves;
+    to->wishes = wishes;
     to->by_id = by_id;
     if (rc)
         ldr_map_close(to);
@@ -108,6 +112,30 @@ const struct ldr_map_move *ldr_map_move_of(const struct ldr_map *m, uint32_t sha
         if (m->moves[i].shard == shard || (m->moves[i].other && m->moves[i].other == shard))
             return &m->moves[i];
     return NULL;
+}
+
+const struct ldr_map_wish *ldr_map_wish(const struct ldr_map *m, uint64_t id)
+{
+    for (uint32_t i = 0; i < m->nwishes; i++)
+        if (m->wishes[i].id == id)
+            return &m->wishes[i];
+    return NULL;
+}
+
+const struct ldr_map_wish *ldr_map_wish_of(const struct ldr_map *m, uint32_t shard)
+{
+    for (uint32_t i = 0; i < m->nwishes; i++)
+        if (m->wishes[i].shard == shard || m->wishes[i].other == shard)
+            return &m->wishes[i];
+    return NULL;
+}
+
+bool ldr_map_together(const struct ldr_map_shard *a, const struct ldr_map_shard *b)
+{
+    for (uint32_t i = 0; i < a->nreplicas && a->nreplicas == b->nreplicas; i++)
+        if (a->replicas[i].node != b->replicas[i].node)
+            return false;
+    return a->nreplicas == b->nreplicas;
 }
 
 const struct ldr_map_replica *ldr_map_replica(const struct ldr_map_shard *s, uint32_t node)

@@ -62,6 +62,17 @@ struct ldr_map_move {
     int64_t started_us;
 };
 
+/* A split or merge that was asked for and waits: until every node has taken over what came before, for a
+ * merge also until the replicas of both are on the same nodes. It touches nothing. At most one names a shard.
+ */
+struct ldr_map_wish {
+    uint64_t id;           /* the move that it becomes has the same */
+    uint8_t kind;          /* LDR_MOVE_SPLIT, LDR_MOVE_MERGE */
+    uint32_t shard, other; /* as of the move; SPLIT: the child's id, not in the map yet */
+    uint64_t at;           /* SPLIT: first hash of the child; else 0 */
+    int64_t asked_us;
+};
+
 struct ldr_map {
     const struct ldr_heap *heap;
     uint64_t version;               /* 0 = nothing yet */
@@ -75,7 +86,8 @@ struct ldr_map {
     struct ldr_map_node *nodes;   /* sorted by id */
     struct ldr_map_shard *shards; /* sorted by lo; cover all hashes exactly once (or there are none) */
     struct ldr_map_move *moves;   /* sorted by id */
-    uint32_t nnodes, nshards, nmoves;
+    struct ldr_map_wish *wishes;  /* sorted by id */
+    uint32_t nnodes, nshards, nmoves, nwishes;
     uint32_t *by_id; /* positions of shards in order of id */
 };
 
@@ -89,7 +101,8 @@ int ldr_map_validate(const struct ldr_map *m, const char **why);
 /* For whoever builds one: makes by_id anew after shards were set. LDR_E_NOMEM: it is as it was. */
 int ldr_map_index(struct ldr_map *m);
 
-/* Bytes (docs/format.md): a format version first, a checksum last. Equal maps, equal bytes. */
+/* Bytes (docs/format.md): a format version first (1, or 2 when there are wishes), a checksum last. Equal
+ * maps, equal bytes. */
 int ldr_map_encode(const struct ldr_map *m, struct ldr_buf *out);
 /* All of `bytes`. LDR_E_CORRUPT (also what is not valid), LDR_E_FORMAT (newer), LDR_E_NOMEM; *m then needs no
  * close. */
@@ -101,7 +114,12 @@ const struct ldr_map_shard *ldr_map_shard(const struct ldr_map *m, uint32_t id);
 const struct ldr_map_node *ldr_map_node(const struct ldr_map *m, uint32_t id);
 const struct ldr_map_move *ldr_map_move(const struct ldr_map *m, uint64_t id);
 const struct ldr_map_move *ldr_map_move_of(const struct ldr_map *m, uint32_t shard); /* as shard or other */
+const struct ldr_map_wish *ldr_map_wish(const struct ldr_map *m, uint64_t id);
+const struct ldr_map_wish *ldr_map_wish_of(const struct ldr_map *m, uint32_t shard); /* as shard or other */
 const struct ldr_map_replica *ldr_map_replica(const struct ldr_map_shard *s, uint32_t node);
+
+/* Both have replicas on the same nodes. */
+bool ldr_map_together(const struct ldr_map_shard *a, const struct ldr_map_shard *b);
 
 /* The two sets of a shard: before its move (ACTIVE, LEAVING) and after (ACTIVE, PENDING). Without a move they
  * are the same. */

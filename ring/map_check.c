@@ -166,6 +166,28 @@ static const char *check_moves(const struct ldr_map *m)
     return NULL;
 }
 
+static const char *check_wishes(const struct ldr_map *m)
+{
+    if (m->nwishes > LDR_MAP_SHARDS_MAX)
+        return "too many wishes";
+    for (uint32_t i = 0; i < m->nwishes; i++) {
+        const struct ldr_map_wish *w = &m->wishes[i];
+        const struct ldr_map_shard *s = ldr_map_shard(m, w->shard), *other = ldr_map_shard(m, w->other);
+        if (!w->id || w->id >= m->next_move || (i && w[-1].id >= w->id) || ldr_map_move(m, w->id))
+            return "wish ids are not rising, below next_move and unlike those of moves";
+        if (ldr_map_wish_of(m, w->shard) != w || ldr_map_wish_of(m, w->other) != w)
+            return "two wishes name one shard";
+        if (w->kind != LDR_MOVE_SPLIT && w->kind != LDR_MOVE_MERGE)
+            return "wish of an unknown kind";
+        if (!s || !w->other || w->other >= m->next_shard || w->other == w->shard)
+            return "wish with a wrong shard";
+        if (w->kind == LDR_MOVE_SPLIT ? other || w->at <= s->lo || w->at > s->hi
+                                      : !other || w->at || (other + 1 != s && s + 1 != other))
+            return "wish for what cannot be";
+    }
+    return NULL;
+}
+
 int ldr_map_validate(const struct ldr_map *m, const char **why)
 {
     const char *text = NULL;
@@ -179,6 +201,10 @@ int ldr_map_validate(const struct ldr_map *m, const char **why)
         text = check_shards(m);
     if (!text)
         text = check_moves(m);
+    if (!text && m->nshards)
+        text = check_wishes(m);
+    else if (!text && m->nwishes)
+        text = "wishes without shards";
     if (why)
         *why = text;
     return text ? LDR_E_INVALID : 0;

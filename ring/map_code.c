@@ -1,11 +1,13 @@
 /* A map as bytes, and back: u16 format, u64 version, the head, nodes, shards, moves (each a u32 count and
- * then so many), u32 checksum of all before. Texts are u32 length and bytes. */
+ * then so many), in format 2 wishes, u32 checksum of all before. Texts are u32 length and bytes. A map
+ * without wishes is of format 1: what came before them reads it. */
 #include "ring/ring.h"
 
-#define MAP_FORMAT 1
+#define MAP_FORMAT 2
 #define NODE_MIN   26 /* bytes of the smallest one */
 #define SHARD_MIN  36
 #define MOVE_BYTES 34
+#define WISH_BYTES 33
 
 static void put_nodes(const struct ldr_map *m, struct ldr_buf *out)
 {
@@ -56,10 +58,24 @@ static void put_moves(const struct ldr_map *m, struct ldr_buf *out)
     }
 }
 
+static void put_wishes(const struct ldr_map *m, struct ldr_buf *out)
+{
+    ldr_buf_u32(out, m->nwishes);
+    for (uint32_t i = 0; i < m->nwishes; i++) {
+        const struct ldr_map_wish *w = &m->wishes[i];
+        ldr_buf_u64(out, w->id);
+        ldr_buf_u8(out, w->kind);
+        ldr_buf_u32(out, w->shard);
+        ldr_buf_u32(out, w->other);
+        ldr_buf_u64(out, w->at);
+        ldr_buf_u64(out, (uint64_t)w->asked_us);
+    }
+}
+
 int ldr_map_encode(const struct ldr_map *m, struct ldr_buf *out)
 {
     size_t start = out->n;
-    ldr_buf_u16(out, MAP_FORMAT);
+    ldr_buf_u16(out, m->nwishes ? MAP_FORMAT : 1);
     ldr_buf_u64(out, m->version);
     ldr_buf_bytes(out, ldr_slice_str(m->cluster));
     ldr_buf_u32(out, m->replicas);
@@ -72,6 +88,8 @@ int ldr_map_encode(const struct ldr_map *m, struct ldr_buf *out)
     put_nodes(m, out);
     put_shards(m, out);
     put_moves(m, out);
+    if (m->nwishes)
+        put_wishes(m, out);
     if (!out->err)
         ldr_buf_u32(out, ldr_check32(out->p + start, out->n - start));
     return out->err;
@@ -175,6 +193,24 @@ static int get_moves(struct ldr_map *m, struct ldr_cursor *c)
     return rc;
 }
 
+/* None at all would be format 1. */
+static int get_wishes(struct ldr_map *m, struct ldr_cursor *c)
+{
+    void *p = NULL;
+    int rc = get_count(m->heap, c, WISH_BYTES, LDR_MAP_SHARDS_MAX, sizeof *m->wishes, &p, &m->nwishes);
+    m->wishes = p;
+    for (uint32_t i = 0; !rc && i < m->nwishes; i++) {
+        struct ldr_map_wish *w = &m->wishes[i];
+        w->id = ldr_cursor_u64(c);
+        w->kind = ldr_cursor_u8(c);
+        w->shard = ldr_cursor_u32(c);
+        w->other = ldr_cursor_u32(c);
+        w->at = ldr_cursor_u64(c);
+        w->asked_us = (int64_t)ldr_cursor_u64(c);
+    }
+    return !rc && !m->nwishes ? LDR_E_CORRUPT : rc;
+}
+
 static int get_head(struct ldr_map *m, struct ldr_cursor *c)
 {
     m->version = ldr_cursor_u64(c);
@@ -211,6 +247,8 @@ int ldr_map_decode(struct ldr_map *m, const struct ldr_heap *heap, struct ldr_sl
         rc = get_shards(m, &c);
     if (!rc)
         rc = get_moves(m, &c);
+    if (!rc && format > 1)
+        rc = get_wishes(m, &c);
     if (!rc)
         rc = ldr_cursor_end(&c);
     if (!rc)

@@ -56,6 +56,10 @@ static void put(const struct ldr_map_command *c, struct ldr_buf *out)
         ldr_buf_bytes(out, c->address);
         ldr_buf_bytes(out, c->notices);
         break;
+    case LDR_CMD_WISH_BEGIN:
+        ldr_buf_u64(out, c->move);
+        ldr_buf_u64(out, c->at);
+        break;
     }
 }
 
@@ -126,6 +130,10 @@ static void get(struct ldr_cursor *in, struct ldr_map_command *c)
         c->coordinator = ldr_cursor_u64(in);
         c->address = ldr_cursor_bytes(in, LDR_ADDRESS_MAX);
         c->notices = ldr_cursor_bytes(in, LDR_ADDRESS_MAX);
+        break;
+    case LDR_CMD_WISH_BEGIN:
+        c->move = ldr_cursor_u64(in);
+        c->at = ldr_cursor_u64(in);
         break;
     default:
         in->err = LDR_E_CORRUPT;

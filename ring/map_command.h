@@ -15,13 +15,18 @@ enum ldr_map_command_kind {
     LDR_CMD_NODE_WEIGHT,  /* node, weight */
     LDR_CMD_MOVE_START,   /* shard, from (0 = one more replica), to. result: move id */
     LDR_CMD_MOVE_ADVANCE, /* move, step */
-    LDR_CMD_MOVE_ABORT,   /* move (of kind REPLICA) */
-    LDR_CMD_SPLIT,        /* shard, at: first hash of the new shard (0 = the middle). result: its id */
-    LDR_CMD_MERGE,        /* shard takes over other, its neighbour. result: move id */
-    LDR_CMD_REBALANCE,    /* on: asked for, or done with */
+    LDR_CMD_MOVE_ABORT,   /* move (of kind REPLICA, or a wish) */
+    /* Wishes: nothing changes before WISH_BEGIN.
+     * shard, at: first hash of the new shard (0 = the middle). result: the id it will have */
+    LDR_CMD_SPLIT,
+    LDR_CMD_MERGE,     /* shard takes over other, its neighbour. result: move id */
+    LDR_CMD_REBALANCE, /* on: asked for, or done with */
     /* coordinator (its member number), address: where it serves clients ("" = forget it), notices ("" =
      * none). Not of the map: its version stays */
-    LDR_CMD_COORDINATOR
+    LDR_CMD_COORDINATOR,
+    /* move: a wish that the leader found nothing in the way of; at: the map's version when it looked. Refused
+     * when its shards have changed since */
+    LDR_CMD_WISH_BEGIN
 };
 /* What NODE_STATE asks for: a state of ldr_node_state, or this: DOWN no more, whatever it was before. ACTIVE
  * ends draining, too. */

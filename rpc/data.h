@@ -10,7 +10,7 @@ struct ldr_peers;
 struct ldr_server;
 struct ldr_reply;
 
-#define LDR_PROTO 2 /* of HELLO: both sides must speak the same. 1: no collected tombstones */
+#define LDR_PROTO 3 /* of HELLO: both sides must speak the same. 1: no collected tombstones; 2: no arcs */
 
 enum ldr_role { LDR_ROLE_CLIENT, LDR_ROLE_NODE, LDR_ROLE_COORDINATOR, LDR_ROLE_TOOL };
 

@@ -5,27 +5,28 @@
 #ifndef LDR_RPC_MESSAGE_LIST_H
 #define LDR_RPC_MESSAGE_LIST_H
 
-/* Things that messages repeat.
- * fact: flags bit 0 = stamped. point: one entity of one view. probe: one as-of question. hit: answer to probe
- * number `probe`. answer: flags bit 0 = found, bit 1 = stamped. tomb: view 0 = all views of the entity; flags
- * bit 0 = collected: instead of a key 16 bytes, its hash and a second one, big-endian. */
-#define LDR_ITEM_LIST(X)                                                                               \
-    X(fact, F(u32, view) F(bytes, key) F(i64, event_us) F(i64, created_us) F(u8, flags) F(bytes, row)) \
-    X(tomb, F(u32, view) F(u32, entity_id) F(bytes, key) F(i64, erase_us) F(u8, flags))                \
-    X(point, F(u32, view) F(bytes, key))                                                               \
-    X(answer, F(u8, flags) F(i64, event_us) F(i64, created_us) F(bytes, row))                          \
-    X(group, F(u32, shard) F(u64, epoch) LIST(point, points))                                          \
-    X(probe, F(bytes, key) F(i64, t_us) F(i64, known_at_us))                                           \
-    X(hit, F(u32, probe) F(u8, flags) F(i64, event_us) F(i64, created_us) F(bytes, row))               \
-    X(hash, F(u64, value))                                                                             \
-    X(file, F(text, name) F(u64, size))                                                                \
-    X(lag, F(u32, node) F(u64, facts) F(u64, age_us))                                                  \
-    X(replica, F(u32, shard) F(u64, epoch) F(u8, state) F(u64, facts) F(u64, bytes) F(u64, seq)        \
-                   F(u64, incarnation) F(u64, moved_bytes) F(u64, move_bytes_total) F(u64, tombs_kept) \
-                       F(u64, tombs_collected) LIST(lag, lags))                                        \
-    X(coordinator, F(u64, id) F(u8, leads) F(text, control) F(text, notices))                          \
-    X(line, F(text, text))                                                                             \
-    /* payload of every failed answer. leader: control address to ask instead, "" = not known */       \
+/* Things that messages repeat. replica: lo, hi: the arc that it has on disk (all hashes while that is not
+ * known). fact: flags bit 0 = stamped. point: one entity of one view. probe: one as-of question. hit: answer
+ * to probe number `probe`. answer: flags bit 0 = found, bit 1 = stamped. tomb: view 0 = all views of the
+ * entity; flags bit 0 = collected: instead of a key 16 bytes, its hash and a second one, big-endian. */
+#define LDR_ITEM_LIST(X)                                                                                  \
+    X(fact, F(u32, view) F(bytes, key) F(i64, event_us) F(i64, created_us) F(u8, flags) F(bytes, row))    \
+    X(tomb, F(u32, view) F(u32, entity_id) F(bytes, key) F(i64, erase_us) F(u8, flags))                   \
+    X(point, F(u32, view) F(bytes, key))                                                                  \
+    X(answer, F(u8, flags) F(i64, event_us) F(i64, created_us) F(bytes, row))                             \
+    X(group, F(u32, shard) F(u64, epoch) LIST(point, points))                                             \
+    X(probe, F(bytes, key) F(i64, t_us) F(i64, known_at_us))                                              \
+    X(hit, F(u32, probe) F(u8, flags) F(i64, event_us) F(i64, created_us) F(bytes, row))                  \
+    X(hash, F(u64, value))                                                                                \
+    X(file, F(text, name) F(u64, size))                                                                   \
+    X(lag, F(u32, node) F(u64, facts) F(u64, age_us))                                                     \
+    X(replica, F(u32, shard) F(u64, epoch) F(u8, state) F(u64, lo) F(u64, hi) F(u64, facts) F(u64, bytes) \
+                   F(u64, seq) F(u64, incarnation) F(u64, moved_bytes) F(u64, move_bytes_total)           \
+                       F(u64, tombs_kept) F(u64, tombs_collected) LIST(lag, lags))                        \
+    X(coordinator, F(u64, id) F(u8, leads) F(text, control) F(text, notices))                             \
+    X(missed, F(u32, node) F(text, why))                                                                  \
+    X(line, F(text, text))                                                                                \
+    /* payload of every failed answer. leader: control address to ask instead, "" = not known */          \
     X(error, F(i32, code) F(u8, in_doubt) F(u64, map_version) F(text, message) F(text, leader))
 
 /* Requests that name a shard carry its epoch in the sender's map (another epoch: LDR_E_STALE and nothing is
@@ -36,20 +37,22 @@
     X(HELLO, hello, 1, F(u16, proto) F(text, cluster) F(u8, role) F(text, name),                             \
       F(u16, proto) F(u32, node) F(u64, incarnation) F(u64, map_version) F(u64, defs))                       \
     /* newest (or, flag bit 0, as of t_us) fact of each point, ttl not applied. flag bit 1: strict: the      \
-     * replica must not lag behind token (HLC). Answers in order of groups and points. */                    \
+     * replica must not lag behind token (HLC); bit 2: it may lag as it will. Answers in order of groups and \
+     * points. */                                                                                            \
     X(LOOKUP, lookup, 2,                                                                                     \
       F(u64, defs) F(u8, flags) F(i64, t_us) F(i64, known_at_us) F(i64, token) LIST(group, groups),          \
       F(u64, defs) LIST(answer, answers))                                                                    \
     /* probes in (hash, key, t descending) order; answers hits for probes [0, answered), ask again for the   \
-     * rest */                                                                                               \
+     * rest. flags bit 1, bit 2: as in LOOKUP */                                                             \
     X(ASOF, asof, 3,                                                                                         \
-      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(i64, ttl_us) LIST(probe, probes),              \
+      F(u32, shard) F(u64, epoch) F(u64, defs) F(u8, flags) F(i64, token) F(u32, view) F(i64, ttl_us)        \
+          LIST(probe, probes),                                                                               \
       F(u32, answered) LIST(hit, hits))                                                                      \
     /* history in (hash, key, time) order from where `resume` (opaque, "" = start) stands. flags: bit 0      \
-     * ascending, bit 1 only `key` */                                                                        \
+     * ascending, bit 1 only `key`, bits 2 and 3: as LOOKUP's 1 and 2 */                                     \
     X(SCAN, scan, 4,                                                                                         \
-      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(u8, flags) F(bytes, key) F(i64, from_us)       \
-          F(i64, to_us) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),                  \
+      F(u32, shard) F(u64, epoch) F(u64, defs) F(u32, view) F(u8, flags) F(i64, token) F(bytes, key)         \
+          F(i64, from_us) F(i64, to_us) F(u64, hash_lo) F(u64, hash_hi) F(bytes, resume) F(u32, max_bytes),  \
       F(u8, done) F(bytes, resume) LIST(fact, facts))                                                        \
     /* from a client: acknowledged when durable on W replicas. token: HLC after it */                        \
     X(WRITE, write, 5, F(u32, shard) F(u64, epoch) F(u64, defs) LIST(fact, facts),                           \
@@ -91,7 +94,10 @@
       F(u64, facts) F(u64, entities) F(u64, latest) F(u64, tombs) F(u64, bad_rows) F(u64, latest_wrong)      \
           F(u64, repaired) LIST(line, problems))                                                             \
     X(COMPACT, compact, 17, F(u32, shard) F(u64, epoch), F(u8, ok))                                          \
-    X(SCRUB, scrub, 18, F(u32, shard) F(u64, epoch), F(u64, differing_buckets) F(u64, fetched))              \
+    /* compares this replica with each of the others and fetches what it lacks; missed: those with whom it   \
+     * could not */                                                                                          \
+    X(SCRUB, scrub, 18, F(u32, shard) F(u64, epoch),                                                         \
+      F(u64, differing_buckets) F(u64, fetched) LIST(missed, missed))                                        \
     /* ---- control plane, 64..127 ---- */                                                                   \
     /* map and definitions, when newer than what the asker has ("" = not newer). strict: as of now, by Raft  \
      */                                                                                                      \

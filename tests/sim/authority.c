@@ -1,22 +1,16 @@
-/* The coordinators, as one: the real state machine behind an unreliable network, and a leader that advances
- * moves from what heartbeats say. */
+/* The coordinators, as one: the real state machine behind an unreliable network, and the real leader, which
+ * is never replaced. */
 #include "sim.h"
 
 #include "registry/registry.h"
 
 #define MAPS_MAX 512
-struct heard {
-    uint32_t node;
-    uint64_t at;
-    struct ldr_msg_replica replicas[32];
-    uint32_t n;
-};
 struct sim_authority {
     struct ldr_state *state;
+    struct ldr_leader *leader;
     struct ldr_buf defs;
     uint64_t defs_version;
     uint64_t hashes[MAPS_MAX]; /* of each version of the map */
-    struct heard heard[32];
 };
 
 const struct ldr_map *sim_map(struct sim *s)
@@ -67,73 +61,36 @@ int sim_command(struct sim *s, const struct ldr_map_command *c, uint64_t *value)
 }
 
 /* ---- Leader ---- */
-static const struct ldr_msg_replica *report_of(struct sim *s, uint32_t node, uint32_t shard)
+static void ended(struct sim *s, uint64_t move)
 {
-    for (uint32_t i = 0; i < 32; i++) {
-        const struct heard *h = &s->authority->heard[i];
-        for (uint32_t k = 0; h->node == node && node && k < h->n; k++)
-            if (h->replicas[k].shard == shard)
-                return &h->replicas[k];
-    }
-    return NULL;
+    const struct ldr_map_move *mv = ldr_map_move(sim_map(s), move);
+    s->st.moves += mv->kind == LDR_MOVE_REPLICA;
+    s->st.splits += mv->kind == LDR_MOVE_SPLIT;
+    s->st.merges += mv->kind == LDR_MOVE_MERGE;
+    sim_trace(s, "move %" PRIu64 " of shard %u is done", mv->id, mv->shard);
 }
 
-/* Every replica of the shard has reported the state of the map under its epoch. */
-static bool all_there(struct sim *s, uint32_t shard)
+/* What the real leader finds due. */
+static void lead(struct sim *s)
 {
-    const struct ldr_map_shard *sh = ldr_map_shard(sim_map(s), shard);
-    for (uint32_t i = 0; sh && i < sh->nreplicas; i++) {
-        const struct ldr_msg_replica *r = report_of(s, sh->replicas[i].node, shard);
-        if (!sim_proc_of_node(s, sh->replicas[i].node))
-            continue; /* it does not come back; one that only sleeps splits or merges when it wakes */
-        if (!r || r->epoch != sh->epoch || r->state != sh->replicas[i].state)
-            return false;
-    }
-    return true;
-}
-
-static void advance(struct sim *s)
-{
-    const struct ldr_map *m = sim_map(s);
-    for (uint32_t i = 0; i < m->nmoves; i++) {
-        const struct ldr_map_move mv = m->moves[i];
-        const struct ldr_map_shard *sh = ldr_map_shard(m, mv.shard);
-        bool done;
-        if (mv.kind == LDR_MOVE_REPLICA) {
-            const struct ldr_msg_replica *r = report_of(s, mv.to, mv.shard);
-            done = r && sh && r->epoch == sh->epoch && r->state == LDR_REPLICA_CAUGHT_UP;
-        } else {
-            done = all_there(s, mv.shard) && (mv.kind != LDR_MOVE_SPLIT || all_there(s, mv.other));
-        }
-        if (!done)
+    struct ldr_map_command due[16];
+    uint32_t n = 0;
+    LDR_ASSERT(ldr_leader_next(s->authority->leader, sim_map(s), s->now, due, 16, &n) == 0);
+    for (uint32_t i = 0; i < n; i++) {
+        /* at the end a heartbeat may still be lost: that must not keep the world from coming to rest */
+        if (s->stopped && due[i].kind == LDR_CMD_NODE_STATE && due[i].node_state == LDR_NODE_DOWN)
             continue;
-        struct ldr_map_command c = {.kind = LDR_CMD_MOVE_ADVANCE, .move = mv.id, .step = LDR_MOVE_DONE};
-        if (sim_command(s, &c, NULL) == 0) {
-            s->st.moves += mv.kind == LDR_MOVE_REPLICA;
-            s->st.splits += mv.kind == LDR_MOVE_SPLIT;
-            s->st.merges += mv.kind == LDR_MOVE_MERGE;
-            sim_trace(s, "move %" PRIu64 " of shard %u is done", mv.id, mv.shard);
-        }
-        return;
+        if (due[i].kind == LDR_CMD_MOVE_ADVANCE)
+            ended(s, due[i].move);
+        if (due[i].kind == LDR_CMD_WISH_BEGIN)
+            sim_trace(s, "move %" PRIu64 " begins", due[i].move);
+        sim_command(s, &due[i], NULL);
     }
 }
 
-static void hear(struct sim *s, const struct ldr_heartbeat_req *m)
+void sim_authority_why(struct sim *s, const struct ldr_map_wish *w, char why[LDR_LEADER_WHY])
 {
-    struct heard *at = NULL;
-    for (uint32_t i = 0; i < 32; i++) {
-        struct heard *h = &s->authority->heard[i];
-        if (h->node == m->node || (h->node == 0 && !at))
-            at = h;
-        if (h->node == m->node)
-            break;
-    }
-    LDR_ASSERT(at);
-    at->node = m->node;
-    at->at = s->now;
-    at->n = m->n_replicas < 32 ? m->n_replicas : 32;
-    if (at->n)
-        memcpy(at->replicas, m->replicas, at->n * sizeof *at->replicas);
+    (void)ldr_leader_waits(s->authority->leader, sim_map(s), w, why);
 }
 
 /* ---- Serving ---- */
@@ -181,8 +138,9 @@ void sim_authority_serve(struct sim *s, enum ldr_msg_type type, struct ldr_slice
     } else if (type == LDR_MSG_HEARTBEAT) {
         struct ldr_heartbeat_req q;
         LDR_ASSERT(ldr_heartbeat_req_decode(payload, &a, &q) == 0);
-        hear(s, &q);
-        advance(s);
+        /* a node that is not in the map (any more) hears of it by the map's version */
+        (void)ldr_leader_heartbeat(au->leader, sim_map(s), &q, s->now);
+        lead(s);
         struct ldr_heartbeat_rep rep = {sim_map(s)->version, au->defs_version, now};
         LDR_ASSERT(ldr_heartbeat_rep_encode(&rep, &b) == 0);
         send(r, 0, &b);
@@ -198,6 +156,9 @@ void sim_authority_open(struct sim *s)
 {
     s->authority = calloc(1, sizeof *s->authority);
     LDR_ASSERT(s->authority && ldr_state_create(NULL, &s->authority->state) == 0);
+    /* soon down: splits and merges end without those that are away for longer */
+    struct ldr_leader_opts o = {.down_after_us = 3 * SIM_SECOND / 2};
+    LDR_ASSERT(ldr_leader_create(&o, s->now, &s->authority->leader) == 0);
     ldr_buf_init(&s->authority->defs, NULL, 0);
     LDR_ASSERT(ldr_registry_snapshot(ldr_state_registry(s->authority->state), &s->authority->defs) == 0);
     s->authority->defs_version = 1; /* the model vault keeps the number alone */
@@ -215,6 +176,7 @@ void sim_authority_close(struct sim *s)
 {
     if (!s->authority)
         return;
+    ldr_leader_destroy(s->authority->leader);
     ldr_state_destroy(s->authority->state);
     ldr_buf_close(&s->authority->defs);
     free(s->authority);

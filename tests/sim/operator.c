@@ -47,18 +47,33 @@ static bool replace_lost(struct sim *s)
     return false;
 }
 
-/* Neighbours that may be merged, from shard `first` on; either may be the one that stays. */
+/* One that is lost and has nothing any more may be forgotten: splits and merges wait for it until then. */
+static bool remove_lost(struct sim *s)
+{
+    const struct ldr_map *m = sim_map(s);
+    for (uint32_t i = 0; i < m->nnodes; i++) {
+        bool has = false;
+        for (uint32_t k = 0; k < m->nshards; k++)
+            has |= ldr_map_replica(&m->shards[k], m->nodes[i].id) != NULL;
+        if (has || m->nodes[i].state == LDR_NODE_REMOVED || sim_proc_of_node(s, m->nodes[i].id))
+            continue;
+        struct ldr_map_command c = {
+            .kind = LDR_CMD_NODE_STATE, .node = m->nodes[i].id, .node_state = LDR_NODE_REMOVED};
+        return sim_command(s, &c, NULL) == 0;
+    }
+    return false;
+}
+
+/* Neighbours, from shard `first` on; either may be the one that stays. */
 static struct ldr_map_command some_merge(struct sim *s, uint32_t first)
 {
     const struct ldr_map *m = sim_map(s);
     for (uint32_t k = 0; k < m->nshards; k++) {
-        uint32_t i = (first + k) % m->nshards, same = 0;
+        uint32_t i = (first + k) % m->nshards;
         if (i + 1 == m->nshards)
             continue;
         const struct ldr_map_shard *a = &m->shards[i], *b = a + 1;
-        for (uint32_t j = 0; j < a->nreplicas && a->nreplicas == b->nreplicas; j++)
-            same += a->replicas[j].node == b->replicas[j].node;
-        if (!same || same != a->nreplicas || ldr_map_move_of(m, a->id) || ldr_map_move_of(m, b->id))
+        if (ldr_map_wish_of(m, a->id) || ldr_map_wish_of(m, b->id))
             continue;
         bool lower = sim_chance(s, 5000);
         return (struct ldr_map_command){
@@ -73,10 +88,13 @@ static void act(struct sim *s)
     if (!m->nshards)
         return;
     const struct ldr_map_shard *sh = &m->shards[sim_below(s, m->nshards)];
-    if (!sh->nreplicas || replace_lost(s) || s->healing)
+    if (!sh->nreplicas || replace_lost(s) || remove_lost(s) || s->healing)
         return;
     struct ldr_map_command c = {0};
-    switch (sim_below(s, 6)) {
+    uint64_t what = sim_below(s, 6);
+    if (s->cfg.splits && s->cfg.merges && what < 4)
+        what = 2 + what % 2; /* little else: each wants what the one before has left */
+    switch (what) {
     case 0:
     case 1:
         if (s->cfg.moves)
@@ -86,7 +104,7 @@ static void act(struct sim *s)
                            : 0);
         return;
     case 2:
-        if (!s->cfg.splits || m->nshards > 5)
+        if (!s->cfg.splits || m->nshards + m->nwishes > 5)
             return;
         c = (struct ldr_map_command){.kind = LDR_CMD_SPLIT, .shard = sh->id};
         break;
@@ -100,7 +118,8 @@ static void act(struct sim *s)
     case 4:
         if (!s->cfg.moves || !m->nmoves || !sim_chance(s, 3000))
             return;
-        c = (struct ldr_map_command){.kind = LDR_CMD_MOVE_ABORT, .move = m->moves[0].id};
+        c = (struct ldr_map_command){.kind = LDR_CMD_MOVE_ABORT,
+                                     .move = m->nwishes ? m->wishes[0].id : m->moves[0].id};
         break;
     default:
         if (s->cfg.defs_change)
@@ -115,8 +134,9 @@ static void turn(struct sim *s, void *arg)
 {
     (void)arg;
     act(s);
+    uint64_t most = s->cfg.splits && s->cfg.merges ? 1 : 3;
     if (!s->stopped || s->healing)
-        sim_after(s, SIM_SECOND / 2 + sim_below(s, 3 * SIM_SECOND), turn, NULL);
+        sim_after(s, SIM_SECOND / 2 + sim_below(s, most * SIM_SECOND), turn, NULL);
 }
 
 void sim_operator_start(struct sim *s)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "coordinator/leader.h"
 #include "coordinator/state.h"
 #include "node/node.h"
 
@@ -125,6 +126,7 @@ void sim_authority_open(struct sim *s);
 void sim_authority_close(struct sim *s);
 void sim_authority_serve(struct sim *s, enum ldr_msg_type type, struct ldr_slice payload,
                          struct ldr_reply *r);
+void sim_authority_why(struct sim *s, const struct ldr_map_wish *w, char why[LDR_LEADER_WHY]);
 int sim_command(struct sim *s, const struct ldr_map_command *c, uint64_t *value);
 void sim_defs_change(struct sim *s);
 uint64_t sim_defs_version(struct sim *s);

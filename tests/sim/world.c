@@ -30,6 +30,12 @@ static void show(struct sim *s)
             sim_trace(s, "      node %u state %u", m->shards[i].replicas[k].node,
                       m->shards[i].replicas[k].state);
     }
+    for (uint32_t i = 0; i < m->nwishes; i++) {
+        char why[LDR_LEADER_WHY] = "";
+        sim_authority_why(s, &m->wishes[i], why);
+        sim_trace(s, "move %" PRIu64 " kind %u shard %u other %u waits: %s", m->wishes[i].id,
+                  m->wishes[i].kind, m->wishes[i].shard, m->wishes[i].other, why);
+    }
     for (uint32_t i = 0; i < m->nmoves; i++)
         sim_trace(s, "move %" PRIu64 " kind %u shard %u other %u from %u to %u", m->moves[i].id,
                   m->moves[i].kind, m->moves[i].shard, m->moves[i].other, m->moves[i].from, m->moves[i].to);
@@ -92,7 +98,7 @@ static bool is_quiet(struct sim *s, const char **why)
     if (s->ops)
         return false;
     *why = "moves are under way";
-    if (m->nmoves)
+    if (m->nmoves || m->nwishes)
         return false;
     for (uint32_t i = 0; i < m->nshards; i++)
         for (uint32_t k = 0; k < m->shards[i].nreplicas; k++) {

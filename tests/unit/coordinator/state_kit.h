@@ -80,6 +80,16 @@ static inline void step_fails(struct ldr_state *s, struct ldr_map_command c, int
         fail_msg("'%s' does not say '%s'", r.message, text);
 }
 
+/* Begins a split or merge that waits: the last one asked for. Returns its number. */
+static inline uint64_t begin_wish(struct ldr_state *s)
+{
+    const struct ldr_map *m = ldr_state_map(s);
+    assert_true(m->nwishes > 0);
+    uint64_t id = m->wishes[m->nwishes - 1].id;
+    assert_int_equal(step_ok(s, CMD(LDR_CMD_WISH_BEGIN, .move = id, .at = m->version)), id);
+    return id;
+}
+
 static inline uint32_t join(struct ldr_state *s, uint64_t incarnation, const char *zone)
 {
     char address[64];

@@ -26,13 +26,16 @@ static int beat(struct fixture *f, uint32_t node, uint64_t at_us, uint8_t pendin
 {
     const struct ldr_map *m = ldr_state_map(f->s);
     struct ldr_msg_replica r[64];
-    struct ldr_heartbeat_req h = {.node = node, .incarnation = node, .replicas = r, .disk_free = 5};
+    struct ldr_heartbeat_req h = {
+        .node = node, .incarnation = node, .replicas = r, .disk_free = 5, .map_version = m->version};
     for (uint32_t i = 0; i < m->nshards; i++) {
         const struct ldr_map_replica *x = ldr_map_replica(&m->shards[i], node);
         if (x)
             r[h.n_replicas++] =
                 (struct ldr_msg_replica){.shard = m->shards[i].id,
                                          .epoch = m->shards[i].epoch,
+                                         .lo = m->shards[i].lo,
+                                         .hi = m->shards[i].hi,
                                          .bytes = 1000,
                                          .facts = 10,
                                          .state = x->state == LDR_REPLICA_PENDING ? pending : others};
@@ -164,6 +167,8 @@ static void a_split_ends_when_everybody_has(void **state)
     begin(&f, 3, 1, (struct ldr_leader_opts){0});
     beat_all(&f, 11 * SECOND);
     step_ok(f.s, CMD(LDR_CMD_SPLIT, .shard = 1));
+    assert_int_equal(due(&f, 11 * SECOND), 1);
+    assert_int_equal(f.due[0].kind, LDR_CMD_WISH_BEGIN);
     assert_int_equal(due(&f, 11 * SECOND), 0);
     for (uint32_t i = 1; i <= 3; i++)
         beat(&f, i, 12 * SECOND, 0, i == 3 ? LDR_REPLICA_WORKING : LDR_REPLICA_ACTIVE);
@@ -171,6 +176,111 @@ static void a_split_ends_when_everybody_has(void **state)
     beat(&f, 3, 12 * SECOND, 0, LDR_REPLICA_ACTIVE);
     assert_int_equal(due(&f, 12 * SECOND), 1);
     assert_int_equal(ldr_state_map(f.s)->nmoves, 0);
+    end(&f);
+}
+
+/* The only wish waits, and says so with these words; or (NULL) it begins. */
+static void waits(struct fixture *f, uint64_t at_us, const char *text)
+{
+    char why[LDR_LEADER_WHY];
+    const struct ldr_map *m = ldr_state_map(f->s);
+    assert_int_equal(m->nwishes, 1);
+    bool waiting = ldr_leader_waits(f->l, m, &m->wishes[0], why);
+    if (waiting != (text != NULL) || (text && !strstr(why, text)))
+        fail_msg("'%s' does not say '%s'", why, text ? text : "nothing");
+    due(f, at_us);
+    assert_int_equal(ldr_state_map(f->s)->nwishes, text != NULL);
+}
+
+/* A heartbeat of a node that has one replica, with that arc. */
+static void has(struct fixture *f, uint32_t node, struct ldr_msg_replica r, uint64_t map_version,
+                uint64_t at_us)
+{
+    struct ldr_heartbeat_req h = {
+        .node = node, .incarnation = node, .replicas = &r, .n_replicas = 1, .map_version = map_version};
+    assert_int_equal(ldr_leader_heartbeat(f->l, ldr_state_map(f->s), &h, at_us), 0);
+}
+
+static void splits_wait_until_earlier_ones_are_taken_over(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const uint64_t t = 11 * SECOND;
+    begin(&f, 3, 1, (struct ldr_leader_opts){0});
+    join(f.s, 4, ""); /* has nothing, and counts all the same */
+    step_ok(f.s, CMD(LDR_CMD_SPLIT, .shard = 1));
+    waits(&f, t, "was not heard");
+    beat_all(&f, t);
+    waits(&f, t, NULL);
+    uint64_t split = ldr_state_map(f.s)->moves[0].id;
+    step_ok(f.s, CMD(LDR_CMD_MOVE_ADVANCE, .move = split, .step = LDR_MOVE_DONE)); /* W are enough for this */
+    step_ok(f.s, CMD(LDR_CMD_MERGE, .shard = 1, .other = 2));
+    const struct ldr_map *m = ldr_state_map(f.s);
+    uint64_t v = m->version, epoch = ldr_map_shard(m, 1)->epoch, mid = ldr_map_shard(m, 2)->lo;
+    waits(&f, t, "does not know the map");
+    beat_all(&f, t);
+    has(&f, 3, (struct ldr_msg_replica){.shard = 1, .epoch = epoch, .hi = UINT64_MAX, .state = 5}, v, t);
+    waits(&f, t, "has not yet taken over the arc of shard 1");
+    has(&f, 3, (struct ldr_msg_replica){.shard = 1, .epoch = epoch, .hi = mid - 1, .state = 1}, v, t);
+    waits(&f, t, "has not reported shard 2");
+    beat_all(&f, t);
+    has(&f, 4, (struct ldr_msg_replica){.shard = 7, .lo = mid, .hi = UINT64_MAX, .state = 5}, v, t);
+    waits(&f, t, "node 4 still has shard 7 there");
+    has(&f, 4, (struct ldr_msg_replica){.shard = 2, .lo = mid, .hi = UINT64_MAX, .state = 5}, v, t);
+    waits(&f, t, "has not yet removed its replica of shard 2");
+    beat_all(&f, t);
+    beat(&f, 2, t, 0, LDR_REPLICA_WORKING);
+    waits(&f, t, "is still filling");
+    beat_all(&f, t);
+    ldr_leader_begin(f.l, t); /* a new leader knows nothing */
+    waits(&f, t, "was not heard");
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 4, .node_state = LDR_NODE_DOWN));
+    for (uint32_t i = 1; i <= 3; i++)
+        beat(&f, i, t, 0, LDR_REPLICA_ACTIVE);
+    waits(&f, t, "drain and remove it");
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 4, .node_state = LDR_NODE_REMOVED));
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 3, .node_state = LDR_NODE_DOWN));
+    char why[LDR_LEADER_WHY];
+    assert_true(ldr_leader_waits(f.l, ldr_state_map(f.s), &ldr_state_map(f.s)->wishes[0], why));
+    assert_non_null(strstr(why, "node 3, which has shard 1, is down"));
+    step_ok(f.s, CMD(LDR_CMD_NODE_STATE, .node = 3, .node_state = LDR_NODE_UP));
+    waits(&f, t, NULL);
+    assert_int_equal(ldr_state_map(f.s)->nshards, 1);
+    end(&f);
+}
+
+/* Shards on different nodes come together before they merge, whatever leader there is; rebalancing does not
+ * take them apart again meanwhile. */
+static void what_is_to_be_merged_comes_together(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 6, 12, (struct ldr_leader_opts){0});
+    const struct ldr_map *m = ldr_state_map(f.s);
+    uint32_t i = 0;
+    while (ldr_map_together(&m->shards[i], &m->shards[i + 1]))
+        i++;
+    uint32_t stays = m->shards[i].id, goes = m->shards[i + 1].id;
+    step_ok(f.s, CMD(LDR_CMD_MERGE, .shard = stays, .other = goes));
+    step_ok(f.s, CMD(LDR_CMD_REBALANCE, .on = true));
+    uint64_t t = 11 * SECOND;
+    for (uint32_t n = 0; n < 60 && ldr_map_shard(ldr_state_map(f.s), goes); n++, t += SECOND) {
+        if (n == 2)
+            ldr_leader_begin(f.l, t);
+        for (uint32_t k = 1; k <= 6; k++)
+            beat(&f, k, t, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+        due(&f, t);
+    }
+    m = ldr_state_map(f.s);
+    assert_null(ldr_map_shard(m, goes));
+    assert_int_equal(ldr_map_shard(m, stays)->nreplicas, 3);
+    for (uint32_t n = 0; n < 60; n++, t += SECOND) {
+        for (uint32_t k = 1; k <= 6; k++)
+            beat(&f, k, t, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+        due(&f, t);
+    }
+    assert_int_equal(ldr_state_map(f.s)->nmoves, 0);
+    assert_false(ldr_state_map(f.s)->rebalance);
     end(&f);
 }
 
@@ -233,6 +343,7 @@ static void status_is_one_object(void **state)
     join(f.s, 4, "z");
     beat(&f, 1, 11 * SECOND, 0, LDR_REPLICA_ACTIVE);
     step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    step_ok(f.s, CMD(LDR_CMD_SPLIT, .shard = 1));
     struct ldr_leader_view v = {.map = ldr_state_map(f.s),
                                 .defs_version = 3,
                                 .leader = 1,
@@ -252,7 +363,10 @@ static void status_is_one_object(void **state)
                                         "\"zone\":\"z\"",
                                         "\"state\":\"pending\"",
                                         "\"lo\":\"0000000000000000\"",
-                                        "\"kind\":\"move\",\"shard\":1,\"other\":0,\"from\":2,\"to\":4",
+                                        "\"kind\":\"move\",\"state\":\"running\",\"shard\":1,\"other\":0,"
+                                        "\"from\":2,\"to\":4",
+                                        "\"kind\":\"split\",\"state\":\"waiting\",\"shard\":1,\"other\":3",
+                                        "\"waits_for\":\"shard 1 is busy with move 1\"",
                                         "\"plan\":["};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i]))
@@ -269,6 +383,8 @@ int main(void)
                                        cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
                                        cmocka_unit_test(a_move_onto_a_dead_node_is_called_off),
                                        cmocka_unit_test(a_split_ends_when_everybody_has),
+                                       cmocka_unit_test(splits_wait_until_earlier_ones_are_taken_over),
+                                       cmocka_unit_test(what_is_to_be_merged_comes_together),
                                        cmocka_unit_test(rebalancing_runs_to_its_end),
                                        cmocka_unit_test(a_drained_and_a_lost_node_are_emptied),
                                        cmocka_unit_test(status_is_one_object)};

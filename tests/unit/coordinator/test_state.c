@@ -25,7 +25,7 @@ static void a_command_runs_once(void **state)
     assert_int_equal(again.code, 0);
     assert_int_equal(again.value, first.value);
     assert_int_equal(again.map_version, first.map_version);
-    assert_int_equal(ldr_state_map(s)->nshards, 9);
+    assert_int_equal(ldr_state_map(s)->nwishes, 1);
     struct ldr_state_result refused = step_as(s, 3000, 77, 5, &c);
     assert_int_equal(refused.code, LDR_E_REFUSED);
     again = step_as(s, 3000, 77, 5, &c);
@@ -180,6 +180,11 @@ static struct ldr_map_command any_command(uint64_t *seed, const struct ldr_map *
     c.move = m->nmoves ? m->moves[next(seed) % m->nmoves].id : next(seed) % 5;
     c.step = next(seed) % 8 ? LDR_MOVE_DONE : LDR_MOVE_RUNNING;
     c.at = next(seed) % 3 ? 0 : next(seed);
+    if (m->nwishes && next(seed) % 8 == 0) {
+        c.kind = next(seed) % 4 ? LDR_CMD_WISH_BEGIN : LDR_CMD_MOVE_ABORT;
+        c.move = m->wishes[next(seed) % m->nwishes].id;
+        c.at = m->version - next(seed) % 3;
+    }
     c.on = next(seed) % 2;
     return c;
 }
@@ -188,7 +193,7 @@ static struct ldr_map_command any_command(uint64_t *seed, const struct ldr_map *
 static void same_commands_same_state(void **state)
 {
     (void)state;
-    uint64_t done = 0, moves = 0;
+    uint64_t done = 0, moves = 0, begun = 0;
     for (uint64_t run = 1; run <= 60; run++) {
         uint64_t seed = run * 1000003;
         struct ldr_state *a, *b, *restored;
@@ -209,6 +214,7 @@ static void same_commands_same_state(void **state)
             assert_string_equal(x.message, y.message);
             done += x.code == 0;
             moves += x.code == 0 && c.kind == LDR_CMD_MOVE_START;
+            begun += x.code == 0 && c.kind == LDR_CMD_WISH_BEGIN;
             if (i != at)
                 continue;
             assert_int_equal(ldr_state_snapshot(b, &snap), 0);
@@ -221,7 +227,7 @@ static void same_commands_same_state(void **state)
         ldr_state_destroy(b);
         ldr_buf_close(&snap);
     }
-    assert_true(done > 1000 && moves > 50); /* the commands were not all nonsense */
+    assert_true(done > 1000 && moves > 50 && begun > 50); /* the commands were not all nonsense */
 }
 
 static void broken_snapshots_are_refused(void **state)

@@ -28,7 +28,7 @@ static void bytes_are_as_they_were(void **state)
     struct ldr_buf hex, b;
     ldr_buf_init(&hex, NULL, 0);
     ldr_buf_init(&b, NULL, 0);
-    for (int kind = LDR_CMD_REGISTRY; kind <= LDR_CMD_COORDINATOR; kind++) {
+    for (int kind = LDR_CMD_REGISTRY; kind <= LDR_CMD_WISH_BEGIN; kind++) {
         struct ldr_map_command back,
             c = CMD((enum ldr_map_command_kind)kind, .registry = TEXT("r"), .cluster = TEXT("c"),
                     .address = TEXT("h:1"), .zone = TEXT("z"), .shards = 2, .replicas = 3, .write_quorum = 2,

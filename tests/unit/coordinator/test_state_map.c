@@ -164,7 +164,10 @@ static void a_replica_moves(void **state)
     assert_true(ldr_map_quorum(ldr_state_map(s), x, pending | leaving | one));
     assert_true(ldr_map_quorum(ldr_state_map(s), x, stay));
     step_fails(s, start, LDR_E_REFUSED, "busy with move");
-    step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 3), LDR_E_REFUSED, "busy");
+    step_ok(s, CMD(LDR_CMD_SPLIT, .shard = 3)); /* taken on, to be begun later */
+    uint64_t wish = ldr_map_wish_of(ldr_state_map(s), 3)->id;
+    step_fails(s, CMD(LDR_CMD_WISH_BEGIN, .move = wish, .at = 1000), LDR_E_REFUSED, "busy");
+    step_ok(s, CMD(LDR_CMD_MOVE_ABORT, .move = wish));
     step_fails(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_RUNNING), LDR_E_INVALID,
                "no step");
     step_fails(s, CMD(LDR_CMD_NODE_STATE, .node = to, .node_state = LDR_NODE_REMOVED), LDR_E_REFUSED,
@@ -217,23 +220,33 @@ static void shards_split_and_merge(void **state)
     (void)state;
     struct ldr_state *s = cluster(4, 2);
     step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 1, .at = UINT64_MAX), LDR_E_INVALID, "cannot be cut");
+    step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 9), LDR_E_NOT_FOUND, "no shard 9");
     uint32_t child = (uint32_t)step_ok(s, CMD(LDR_CMD_SPLIT, .shard = 1));
     assert_int_equal(child, 3);
     const struct ldr_map *m = ldr_state_map(s);
+    uint64_t epoch = ldr_map_shard(m, 1)->epoch;
+    assert_int_equal(m->nshards, 2); /* nothing has changed yet */
+    assert_true(epoch < m->version);
+    step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 1), LDR_E_REFUSED, "waits for its split already");
+    step_fails(s, CMD(LDR_CMD_MERGE, .shard = 2, .other = 1), LDR_E_REFUSED, "waits for its split already");
+    uint64_t move = begin_wish(s);
+    m = ldr_state_map(s);
+    assert_int_equal(m->nwishes, 0);
     const struct ldr_map_shard *a = ldr_map_shard(m, 1), *b = ldr_map_shard(m, 3);
     assert_int_equal(a->hi + 1, b->lo);
     assert_int_equal(b->parent, 1);
     assert_memory_equal(a->replicas, b->replicas, sizeof a->replicas);
-    uint64_t move = ldr_map_move_of(m, 3)->id;
+    assert_int_equal(ldr_map_move_of(m, 3)->id, move);
     assert_int_equal(ldr_map_move_of(m, 1)->id, move);
-    step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 3), LDR_E_REFUSED, "busy");
     step_fails(s, CMD(LDR_CMD_MOVE_ABORT, .move = move), LDR_E_REFUSED, "cannot be taken back");
     step_ok(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE));
     step_fails(s, CMD(LDR_CMD_MERGE, .shard = 1, .other = 1), LDR_E_REFUSED, "not neighbours");
     step_fails(s, CMD(LDR_CMD_MERGE, .shard = 1, .other = 2), LDR_E_REFUSED, "not neighbours");
     step_fails(s, CMD(LDR_CMD_MERGE, .shard = 1, .other = 9), LDR_E_NOT_FOUND, "no shard 9");
-    move = step_ok(
-        s, CMD(LDR_CMD_MERGE, .shard = 3, .other = 1)); /* the upper one may take the lower one, too */
+    /* the upper one may take the lower one, too */
+    move = step_ok(s, CMD(LDR_CMD_MERGE, .shard = 3, .other = 1));
+    step_fails(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE), LDR_E_REFUSED, "not begun");
+    assert_int_equal(begin_wish(s), move);
     m = ldr_state_map(s);
     assert_int_equal(m->nshards, 2);
     assert_int_equal(ldr_map_shard_of(m, 0)->id, 3);
@@ -241,9 +254,26 @@ static void shards_split_and_merge(void **state)
     assert_int_equal(ldr_map_move_of(m, 1)->id, move);
     step_ok(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE));
     assert_int_equal(ldr_state_map(s)->nmoves, 0);
-    uint32_t node = ldr_map_shard(ldr_state_map(s), 3)->replicas[0].node;
-    step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = node, .node_state = LDR_NODE_DOWN));
-    step_fails(s, CMD(LDR_CMD_SPLIT, .shard = 3), LDR_E_REFUSED, "is down");
+    ldr_state_destroy(s);
+}
+
+/* What the leader saw is not so any more when its command is run. */
+static void a_wish_that_is_begun_too_late(void **state)
+{
+    (void)state;
+    struct ldr_state *s = cluster(4, 2);
+    step_ok(s, CMD(LDR_CMD_SPLIT, .shard = 1));
+    uint64_t wish = ldr_state_map(s)->wishes[0].id, seen = ldr_state_map(s)->version;
+    struct ldr_map_command begin = CMD(LDR_CMD_WISH_BEGIN, .move = wish, .at = seen);
+    uint64_t move =
+        step_ok(s, CMD(LDR_CMD_MOVE_START, .shard = 1,
+                       .from = ldr_map_shard(ldr_state_map(s), 1)->replicas[0].node, .to = outsider(s, 1)));
+    step_fails(s, begin, LDR_E_REFUSED, "busy");
+    step_ok(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE));
+    step_fails(s, begin, LDR_E_REFUSED, "have changed since");
+    begin.at = ldr_state_map(s)->version;
+    step_ok(s, begin);
+    step_fails(s, begin, LDR_E_NOT_FOUND, "waits");
     ldr_state_destroy(s);
 }
 
@@ -253,9 +283,15 @@ static void merging_wants_the_same_nodes(void **state)
     struct ldr_state *s = cluster(3, 2);
     join(s, 4, "");
     uint64_t move = step_ok(s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
-    step_fails(s, CMD(LDR_CMD_MERGE, .shard = 2, .other = 1), LDR_E_REFUSED, "busy");
+    uint64_t wish = step_ok(s, CMD(LDR_CMD_MERGE, .shard = 2, .other = 1));
+    struct ldr_map_command begin = CMD(LDR_CMD_WISH_BEGIN, .move = wish, .at = 1000);
+    step_fails(s, begin, LDR_E_REFUSED, "busy");
     step_ok(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE));
-    step_fails(s, CMD(LDR_CMD_MERGE, .shard = 2, .other = 1), LDR_E_REFUSED, "not on the same nodes");
+    step_fails(s, begin, LDR_E_REFUSED, "not on the same nodes");
+    move = step_ok(s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 4, .to = 2));
+    step_ok(s, CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE));
+    step_ok(s, begin);
+    assert_int_equal(ldr_state_map(s)->nshards, 1);
     ldr_state_destroy(s);
 }
 
@@ -283,6 +319,7 @@ int main(void)
                                        cmocka_unit_test(a_move_is_called_off),
                                        cmocka_unit_test(what_moves_refuse),
                                        cmocka_unit_test(shards_split_and_merge),
+                                       cmocka_unit_test(a_wish_that_is_begun_too_late),
                                        cmocka_unit_test(merging_wants_the_same_nodes),
                                        cmocka_unit_test(rebalancing_is_asked_for)};
     return cmocka_run_group_tests(tests, NULL, NULL);

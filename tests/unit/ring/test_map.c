@@ -57,6 +57,14 @@ static void make(struct ldr_map *m)
         fail_msg("%s", why);
 }
 
+static void wish(struct ldr_map *m)
+{
+    m->wishes = ldr_calloc(NULL, 1, sizeof *m->wishes);
+    assert_non_null(m->wishes);
+    m->nwishes = 1;
+    m->wishes[0] = (struct ldr_map_wish){2, LDR_MOVE_MERGE, 2, 1, 0, 79};
+}
+
 static void expect_golden(const char *path, struct ldr_slice bytes)
 {
     char full[512], want[8192], *at = want;
@@ -107,6 +115,34 @@ static void bytes_are_as_they_were(void **state)
     ldr_buf_close(&again);
 }
 
+/* With wishes: the next format. */
+static void wishes_are_of_format_two(void **state)
+{
+    (void)state;
+    struct ldr_map m, back;
+    struct ldr_buf b;
+    make(&m);
+    wish(&m);
+    assert_int_equal(ldr_map_validate(&m, NULL), 0);
+    ldr_buf_init(&b, NULL, 0);
+    assert_int_equal(ldr_map_encode(&m, &b), 0);
+    expect_golden("map_v2.hex", ldr_buf_slice(&b));
+    assert_int_equal(ldr_map_decode(&back, NULL, ldr_buf_slice(&b)), 0);
+    assert_int_equal(back.nwishes, 1);
+    assert_int_equal(back.wishes[0].kind, LDR_MOVE_MERGE);
+    assert_int_equal(back.wishes[0].other, 1);
+    assert_int_equal(back.wishes[0].asked_us, 79);
+    ldr_map_close(&back);
+    assert_int_equal(ldr_map_copy(&back, NULL, &m), 0);
+    assert_int_equal(ldr_map_wish(&back, 2)->shard, 2);
+    assert_null(ldr_map_wish(&back, 1));
+    ldr_map_close(&back);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(ldr_map_decode(&back, NULL, ldr_slice(b.p, n)), LDR_E_CORRUPT);
+    ldr_map_close(&m);
+    ldr_buf_close(&b);
+}
+
 static void broken_bytes_are_refused(void **state)
 {
     (void)state;
@@ -122,7 +158,7 @@ static void broken_bytes_are_refused(void **state)
         assert_int_equal(ldr_map_decode(&back, NULL, ldr_buf_slice(&b)), LDR_E_CORRUPT);
         b.p[i] ^= 0x10;
     }
-    b.p[0] = 2;
+    b.p[0] = 3;
     assert_int_equal(ldr_map_decode(&back, NULL, ldr_buf_slice(&b)), LDR_E_FORMAT);
     ldr_map_close(&m);
     ldr_buf_close(&b);
@@ -164,6 +200,13 @@ static void what_is_not_a_map(void **state)
     BROKEN(m.moves[0].id = 3, "move ids are not rising and below next_move");
     BROKEN(m.moves[1].other = 4, "split or merge with a wrong other shard");
     BROKEN(m.moves[1].other = 3, "two moves touch one shard");
+    BROKEN((wish(&m), m.wishes[0].id = 3),
+           "wish ids are not rising, below next_move and unlike those of moves");
+    BROKEN((wish(&m), m.wishes[0].kind = LDR_MOVE_REPLICA), "wish of an unknown kind");
+    BROKEN((wish(&m), m.wishes[0].shard = 4), "wish with a wrong shard");
+    BROKEN((wish(&m), m.wishes[0].other = 2), "wish with a wrong shard");
+    BROKEN((wish(&m), m.wishes[0].other = 3, m.wishes[0].shard = 1), "wish for what cannot be");
+    BROKEN((wish(&m), m.wishes[0].kind = LDR_MOVE_SPLIT), "wish for what cannot be");
 #undef BROKEN
 }
 
@@ -256,6 +299,7 @@ static void addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bytes_are_as_they_were),
+                                       cmocka_unit_test(wishes_are_of_format_two),
                                        cmocka_unit_test(broken_bytes_are_refused),
                                        cmocka_unit_test(what_is_not_a_map),
                                        cmocka_unit_test(look_ups),

@@ -1,4 +1,4 @@
-/* The bytes of every message, tests/golden/messages_v2.hex: what daemons and clients of other builds speak. A
+/* The bytes of every message, tests/golden/messages_v3.hex: what daemons and clients of other builds speak. A
  * difference here is a change of protocol, which needs a new LDR_PROTO; never just a new file. */
 #include "prop/msg_gen.h"
 
@@ -7,7 +7,7 @@ static FILE *golden_open(void)
     char path[4096];
     const char *here = __FILE__, *end = strstr(here, "unit/rpc/test_golden.c");
     assert_non_null(end);
-    snprintf(path, sizeof path, "%.*sgolden/messages_v2.hex", (int)(end - here), here);
+    snprintf(path, sizeof path, "%.*sgolden/messages_v3.hex", (int)(end - here), here);
     FILE *f = fopen(path, "r");
     if (!f)
         fail_msg("no file %s", path);
@@ -41,7 +41,7 @@ static void bytes_are_what_they_were(void **state)
         } while (want[0] == '#');
         want[strcspn(want, "\n")] = 0;
         if (strcmp(want, got) != 0) {
-            fprintf(stderr, "messages_v2.hex\n  holds %s\n  now   %s\n", want,
+            fprintf(stderr, "messages_v3.hex\n  holds %s\n  now   %s\n", want,
                     got); /* cmocka cuts lines off */
             wrong++;
         }
