@@ -197,8 +197,7 @@ struct ldr_rows; /* a result, reused from call to call; one thread at a time */
 LDR_API int ldr_rows_create(struct ldr_rows **out);
 LDR_API void ldr_rows_destroy(struct ldr_rows *r);
 LDR_API size_t ldr_rows_count(const struct ldr_rows *r);
-/* The cells of one row, ldr_query_columns() of them, valid until the rows are read into again or destroyed.
- */
+/* The cells of one row, ldr_query_columns() of them, valid until the rows are read into or destroyed. */
 LDR_API const struct ldr_datum *ldr_rows_row(const struct ldr_rows *r, size_t row);
 /* Event and created time of the fact behind one cell; false when none answered. */
 LDR_API bool ldr_rows_times(const struct ldr_rows *r, size_t row, size_t col, int64_t *event_us,
@@ -248,8 +247,7 @@ struct ldr_historical_opts {
     bool with_status, with_times;
     int fresh; /* enum ldr_fresh */
 };
-/* The result is held in memory as a whole: hand in spines in pieces to bound it (ldr_historical_file does).
- */
+/* The result is held in memory as a whole: spines in pieces bound it (ldr_historical_file does that). */
 LDR_API int ldr_historical_get(const struct ldr_query *q, const struct ldr_spine *spine,
                                const struct ldr_historical_opts *opts, struct ldr_batch **out,
                                struct ldr_err *err);
@@ -482,15 +480,13 @@ LDR_API int ldr_admin_node(struct ldr_admin *a, const char *node, const char *ac
 LDR_API int ldr_admin_move(struct ldr_admin *a, uint32_t shard, const char *from, const char *to,
                            uint64_t *move, struct ldr_err *err);
 LDR_API int ldr_admin_abort(struct ldr_admin *a, uint64_t move, struct ldr_err *err);
-/* Begun when every node has taken over earlier ones: see "moves". `shard` takes over `other`, its neighbour.
- */
+/* Begun when every node has taken over earlier ones: see "moves". `shard` takes over `other` beside it. */
 LDR_API int ldr_admin_split(struct ldr_admin *a, uint32_t shard, uint32_t *child, struct ldr_err *err);
 LDR_API int ldr_admin_merge(struct ldr_admin *a, uint32_t shard, uint32_t other, uint64_t *move,
                             struct ldr_err *err);
 /* Spreads data anew over the nodes there are, a few moves at a time; progress is in "moves". */
 LDR_API int ldr_admin_rebalance(struct ldr_admin *a, bool on, struct ldr_err *err);
-/* A coordinator. action: "add" (address needed), "remove", "transfer" (leadership to it; id 0 = to anyone).
- */
+/* A coordinator. action: "add" (address needed), "remove", "transfer" (leadership to it; 0 = to anyone). */
 LDR_API int ldr_admin_member(struct ldr_admin *a, const char *action, uint64_t id, const char *address,
                              struct ldr_err *err);
 /* Compares the replicas of a shard (0 = all) and brings over what one lacks. Rows: shard, node, differing,
