@@ -253,6 +253,7 @@ END {
     exit lost + doubt > 0
 }' "$work/phases"
 check $? "no request and no command failed or was left in doubt"
+echo "# slowest commands, ms: $(sort -k 2 -n -r "$work/flow.log" | awk 'NR <= 5 { printf "%s%s %s", NR > 1 ? ", " : "", $3, $2 }')"
 [ ! -s "$work/trouble" ] || { echo "# of those that failed:"; head -n 40 "$work/trouble"; }
 printf '\nin %s s\n%s passed, %s failed\n' "$(($(date +%s) - began))" "$passed" "$failed"
 [ "$failed" = 0 ]
