@@ -1,20 +1,100 @@
 /* A member on libraft's own files and sockets. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <raft/uv.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "coordinator/raft_impl.h"
+
+#define UNHEARD_MS 3000   /* of what was sent to another member: then the connection is made anew */
+#define LOOK_US    250000 /* after connecting began: libraft has a socket by then */
+#define SYNS_MORE  1      /* connecting ends after 3 s */
 
 struct files {
     int lock_fd;
     struct raft_io io;
     struct raft_uv_transport transport;
+    int (*connect)(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id, const char *address,
+                   raft_uv_connect_cb cb); /* libraft's, behind ours */
+    struct uv_loop_s *uv;
+    const struct ldr_loop *loop;
     bool io_open, transport_open;
 };
+
+/* ---- Connections to other members. While the network is cut, the kernel repeats what was not acknowledged
+ * ever seldomer, so after it has healed a member is heard of as much later again, up to two minutes. What is
+ * begun anew every few seconds is heard soon. libraft begins anew what has ended. ---- */
+struct connecting {
+    struct raft_uv_connect req, *for_req;
+    raft_uv_connect_cb cb;
+    struct files *files;
+    struct ldr_timer timer;
+};
+
+/* The option fails only where the kernel does not have it: then it takes longer. */
+static void set_option(int fd, int option, int value)
+{
+    (void)setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
+static void shorten(uv_handle_t *h, void *arg)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+    int fd;
+    (void)arg;
+    if (h->type == UV_TCP && uv_fileno(h, &fd) == 0 &&
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_SYN_SENT)
+        set_option(fd, TCP_SYNCNT, SYNS_MORE);
+}
+
+/* Its socket is libraft's, and not told until it is connected: all of this loop's that connect are. */
+static void still_connecting(struct ldr_timer *t)
+{
+    const struct connecting *c = t->owner;
+    uv_walk(c->files->uv, shorten, NULL);
+}
+
+static void connected(struct raft_uv_connect *req, struct uv_stream_s *stream, int status)
+{
+    struct connecting *c = req->data;
+    struct raft_uv_connect *for_req = c->for_req;
+    raft_uv_connect_cb cb = c->cb;
+    int fd;
+    c->files->loop->timer_stop(c->files->loop->ctx, &c->timer);
+    free(c);
+    if (status == 0 && uv_fileno((uv_handle_t *)stream, &fd) == 0)
+        set_option(fd, TCP_USER_TIMEOUT, UNHEARD_MS);
+    cb(for_req, stream, status);
+}
+
+static int connect_to(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id,
+                      const char *address, raft_uv_connect_cb cb)
+{
+    struct files *f = (struct files *)(void *)((char *)t - offsetof(struct files, transport));
+    struct connecting *c = ldr_calloc(NULL, 1, sizeof *c);
+    if (!c)
+        return RAFT_NOMEM;
+    *c = (struct connecting){.for_req = req, .cb = cb, .files = f, .timer = {.fire = still_connecting}};
+    c->req.data = c;
+    c->timer.owner = c;
+    int status = f->connect(t, &c->req, id, address, connected);
+    if (status)
+        free(c);
+    else
+        f->loop->timer_start(f->loop->ctx, &c->timer, LOOK_US);
+    return status;
+}
+
+/* ---- Files ---- */
 
 static int take_folder(struct files *f, const char *dir, struct ldr_err *err)
 {
@@ -43,6 +123,10 @@ static int begin(struct files *f, const struct ldr_consensus_opts *o, struct ldr
     if (status)
         return ldr_fail(err, ldr_raft_code(status), "no transport: %s", raft_strerror(status));
     f->transport_open = true;
+    f->uv = uv;
+    f->loop = ldr_uv_loop_seam(o->loop);
+    f->connect = f->transport.connect;
+    f->transport.connect = connect_to;
     if (o->bind && strcmp(o->bind, o->address) != 0 && raft_uv_tcp_set_bind_address(&f->transport, o->bind))
         return ldr_fail(err, LDR_E_INVALID, "'%s' is nothing to listen on", o->bind);
     status = raft_uv_init(&f->io, uv, o->dir, &f->transport);

@@ -115,7 +115,9 @@ do_cut() { # SERVICE
     check $? "$1, cut off, says that it is healthy"
     ! inside "$1" readyz
     check $? "$1, cut off, says that it is not ready"
-    docker network connect --ip "$(address "$1")" --alias "$1" $network "$(container "$1")" && awaited "$1"
+    docker network connect --ip "$(address "$1")" --alias "$1" $network "$(container "$1")" && awaited "$1" || return 1
+    [ "$back_ms" -le 5000 ]
+    check $? "$1, connected again, is ready within 5 s"
 }
 do_pause() { # SERVICE
     docker pause "$(container "$1")" >/dev/null && sleep $away_s && docker unpause "$(container "$1")" >/dev/null && awaited "$1"
@@ -253,7 +255,7 @@ END {
     exit lost + doubt > 0
 }' "$work/phases"
 check $? "no request and no command failed or was left in doubt"
-echo "# slowest commands, ms: $(sort -k 2 -n -r "$work/flow.log" | awk 'NR <= 5 { printf "%s%s %s", NR > 1 ? ", " : "", $3, $2 }')"
+echo "# slowest commands, ms: $(sort -k 2 -n -r "$work/flow.log" | awk 'NR <= 5 { printf "%s%s %s", (NR > 1 ? ", " : ""), $3, $2 }')"
 [ ! -s "$work/trouble" ] || { echo "# of those that failed:"; head -n 40 "$work/trouble"; }
 printf '\nin %s s\n%s passed, %s failed\n' "$(($(date +%s) - began))" "$passed" "$failed"
 [ "$failed" = 0 ]
