@@ -118,6 +118,12 @@ do_cut() { # SERVICE
     docker network connect --ip "$(address "$1")" --alias "$1" $network "$(container "$1")" && awaited "$1" || return 1
     [ "$back_ms" -le 5000 ]
     check $? "$1, connected again, is ready within 5 s"
+    case "$1" in
+    node-*)
+        within 10 numbered "$1"
+        check $? "$1, connected again, is up by the map within 10 s"
+        ;;
+    esac
 }
 do_pause() { # SERVICE
     docker pause "$(container "$1")" >/dev/null && sleep $away_s && docker unpause "$(container "$1")" >/dev/null && awaited "$1"
