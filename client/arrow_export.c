@@ -179,7 +179,7 @@ static int put_status(struct ArrowSchema *s, struct ArrowArray *a, struct ldr_ba
                                 "NOT_FOUND"
                                 "OUTSIDE_MAX_AGE";
     static const int64_t offsets[] = {0, 7, 17, 26, 41};
-    int rc = schema_init(s, "C", name, "__status", 0);
+    int rc = schema_init(s, "c", name, "__status", 0); /* signed: pandas takes no other dictionaries */
     if (!rc)
         rc = array_init(a, b, b->nrows, 2, 0);
     if (rc)

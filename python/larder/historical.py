@@ -151,7 +151,7 @@ class TrainingSet:
             if name in types:
                 fields.append(types[name])
             elif name.endswith("__status"):
-                fields.append(pa.field(name, pa.dictionary(pa.uint8(), pa.large_string())))
+                fields.append(pa.field(name, pa.dictionary(pa.int8(), pa.large_string())))
             else:
                 fields.append(pa.field(name, pa.timestamp("us", "UTC")))
         return pa.schema(fields)

@@ -142,6 +142,7 @@ static void online_rows_become_columns_and_arrow(void **state)
     assert_int_equal(array.length, 3);
     assert_string_equal(schema.children[1]->name, "b__event_timestamp");
     assert_string_equal(schema.children[3]->name, "b__status");
+    assert_string_equal(schema.children[3]->format, "c");
     assert_string_equal(schema.children[3]->dictionary->format, "U");
     /* a child may be moved away and outlive its parent */
     struct ArrowArray child = *array.children[0];
