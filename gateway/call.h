@@ -2,6 +2,7 @@
  */
 #ifndef LDR_GATEWAY_CALL_H
 #define LDR_GATEWAY_CALL_H
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "client/larder.h"
@@ -28,28 +29,41 @@ struct ldr_gw_stream {
     bool broken; /* set by a handler that fails after its first put: the answer is cut off visibly */
 };
 
+struct ldr_gw_worker;
 struct ldr_gw_answer {
     int status;        /* 0 = 200 */
     const char *type;  /* NULL: application/json */
     const char *extra; /* header lines with their CRLFs, or NULL */
     struct ldr_buf body;
     struct ldr_gw_stream *stream; /* NULL where an answer cannot be streamed */
-    bool streamed;                /* put was called: body and status are not looked at any more */
+    /* What goes on after the answer, on the same thread (LDR_GW_LONG only); frees its data. */
+    void (*after)(struct ldr_gw_worker *w, void *data);
+    void *after_data;
+    bool streamed; /* put was called: body and status are not looked at any more */
 };
 
 struct ldr_gateway;
+struct ldr_gw_later;
+/* What all threads of a gateway share. */
+struct ldr_gw_shared {
+    const struct ldr_log *log;
+    atomic_bool stopping;
+    pthread_mutex_t lock;       /* of the next */
+    struct ldr_gw_later *later; /* materializations that nobody waits for */
+};
 /* What a thread that answers has for itself. */
 struct ldr_gw_worker {
     struct ldr_gateway *gateway;
     struct ldr_store *store;
     const struct ldr_gateway_config *config;
+    struct ldr_gw_shared *shared;
     struct ldr_arena arena; /* emptied before every request */
     struct ldr_rows *rows;
     struct ldr_gw_queries queries;
     struct ldr_gw_worker *next; /* idle ones of a pool */
 };
 int ldr_gw_worker_init(struct ldr_gw_worker *w, struct ldr_gateway *g, struct ldr_store *s,
-                       const struct ldr_gateway_config *c);
+                       const struct ldr_gateway_config *c, struct ldr_gw_shared *shared);
 void ldr_gw_worker_close(struct ldr_gw_worker *w);
 
 typedef void (*ldr_gw_handler)(struct ldr_gw_worker *w, const struct ldr_gw_request *q,

@@ -5,9 +5,9 @@
 #include "gateway/call.h"
 
 int ldr_gw_worker_init(struct ldr_gw_worker *w, struct ldr_gateway *g, struct ldr_store *s,
-                       const struct ldr_gateway_config *c)
+                       const struct ldr_gateway_config *c, struct ldr_gw_shared *shared)
 {
-    *w = (struct ldr_gw_worker){.gateway = g, .store = s, .config = c};
+    *w = (struct ldr_gw_worker){.gateway = g, .store = s, .config = c, .shared = shared};
     ldr_arena_init(&w->arena, NULL, 0);
     ldr_gw_queries_init(&w->queries, s);
     return ldr_rows_create(&w->rows);

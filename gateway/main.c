@@ -58,7 +58,7 @@ static int open_store(struct ldr_gateway *g, struct ldr_err *err)
                                     .cache_bytes = c->cache_bytes,
                                     .read_ms = (uint32_t)(c->read_us / 1000),
                                     .log = log_store,
-                                    .log_ctx = (void *)(uintptr_t)g->log,
+                                    .log_ctx = (void *)(uintptr_t)g->shared.log,
                                     .cache_dir = getenv("LARDER_CACHE_DIR")};
     return ldr_open(c->store, &o, &g->store, err);
 }
@@ -84,7 +84,7 @@ static int run(struct ldr_gateway_config *c)
         fprintf(stderr, "larder-gateway: %s\n", err.message);
         return 2;
     }
-    g.log = &lines.log;
+    g.shared.log = &lines.log;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
@@ -94,32 +94,34 @@ static int run(struct ldr_gateway_config *c)
     if (!rc)
         rc = ldr_gw_start(&g, &err);
     if (rc) {
-        ldr_logf(g.log, LDR_LOG_ERROR, "cannot start: %s", err.message);
+        ldr_logf(g.shared.log, LDR_LOG_ERROR, "cannot start: %s", err.message);
         return rc == LDR_E_INVALID ? 2 : 3; /* nothing was promised yet: the process ends as it is */
     }
     char *colon = strrchr(c->listen, ':');
-    ldr_logf(g.log, LDR_LOG_INFO, "%s is served on http://%.*s:%d by %u loop%s", c->store,
+    ldr_logf(g.shared.log, LDR_LOG_INFO, "%s is served on http://%.*s:%d by %u loop%s", c->store,
              (int)(colon - c->listen), c->listen, ldr_gw_port(&g), g.nloops, g.nloops == 1 ? "" : "s");
     while (sigwait(&set, &number) != 0)
         ;
-    ldr_logf(g.log, LDR_LOG_INFO, "stopping: signal %d", number);
+    ldr_logf(g.shared.log, LDR_LOG_INFO, "stopping: signal %d", number);
     atomic_store(&g.unwell, true);
+    atomic_store(&g.shared.stopping, true);
     if (c->drain_us)
         pause_us(c->drain_us);
     ldr_gw_drain(&g);
     if (!ldr_gw_wait(&g, c->stop_us)) {
-        ldr_logf(g.log, LDR_LOG_WARN, "requests under way are cut off: they took longer than stop-after");
+        ldr_logf(g.shared.log, LDR_LOG_WARN,
+                 "requests under way are cut off: they took longer than stop-after");
         ldr_gw_force(&g);
         if (!ldr_gw_wait(&g,
                          5000000)) { /* a thread is still in the store: what it writes is whole or in doubt */
-            ldr_logf(g.log, LDR_LOG_ERROR, "stopped with a request under way");
+            ldr_logf(g.shared.log, LDR_LOG_ERROR, "stopped with a request under way");
             _exit(1);
         }
         code = 1;
     }
     ldr_gw_destroy(&g);
     ldr_close(g.store);
-    ldr_logf(g.log, LDR_LOG_INFO, "stopped");
+    ldr_logf(g.shared.log, LDR_LOG_INFO, "stopped");
     return code;
 }
 

@@ -130,7 +130,7 @@ static int open_loop(struct ldr_gateway *g, struct ldr_gw_loop *l, struct sockad
     ldr_buf_init(&l->answer.body, NULL, 0);
     l->in = ldr_alloc(NULL, LDR_GW_READ_BYTES);
     int rc = ldr_uv_loop_create(&l->loop);
-    if (rc || !l->in || ldr_gw_worker_init(&l->worker, g, g->store, g->config))
+    if (rc || !l->in || ldr_gw_worker_init(&l->worker, g, g->store, g->config, &g->shared))
         return ldr_fail(err, LDR_E_NOMEM, "no loop: out of memory");
     if ((rc = listen_on(l, at, err)) != 0)
         return rc;

@@ -54,7 +54,7 @@ struct ldr_gateway {
     const struct ldr_gateway_config *config;
     struct ldr_store *store;
     bool local;
-    const struct ldr_log *log;
+    struct ldr_gw_shared shared;
     struct ldr_gw_loop *loops;
     unsigned nloops;
     struct ldr_pool *threads, *long_threads;

@@ -14,7 +14,7 @@ static struct ldr_gw_worker *take_worker(struct ldr_gateway *g)
     if (w)
         return w;
     w = ldr_calloc(NULL, 1, sizeof *w);
-    if (w && ldr_gw_worker_init(w, g, g->store, g->config)) {
+    if (w && ldr_gw_worker_init(w, g, g->store, g->config, &g->shared)) {
         ldr_gw_worker_close(w);
         ldr_release(NULL, w);
         w = NULL;
@@ -35,6 +35,7 @@ int ldr_gw_threads_create(struct ldr_gateway *g, struct ldr_err *err)
     unsigned n = (unsigned)g->config->threads;
     pthread_mutex_init(&g->idle_lock, NULL);
     pthread_cond_init(&g->end, NULL);
+    pthread_mutex_init(&g->shared.lock, NULL);
     int rc = ldr_pool_create(n ? n : g->local ? 4 : 32, &g->threads);
     if (!rc)
         rc = ldr_pool_create((unsigned)g->config->long_threads, &g->long_threads);
@@ -51,6 +52,7 @@ void ldr_gw_threads_destroy(struct ldr_gateway *g)
         ldr_gw_worker_close(w);
         ldr_release(NULL, w);
     }
+    pthread_mutex_destroy(&g->shared.lock);
     pthread_cond_destroy(&g->end);
     pthread_mutex_destroy(&g->idle_lock);
 }
@@ -201,9 +203,13 @@ static void on_thread(struct ldr_job *job)
         ldr_arena_reset(&w->arena);
         k->request.route->handler(w, &k->request, &k->answer);
     }
+    void (*after)(struct ldr_gw_worker *w, void *data) = k->answer.after;
+    void *data = k->answer.after_data;
+    ldr_uv_loop_post(k->conn->loop->loop, &k->back); /* now it may be gone */
+    if (after)
+        after(w, data);
     if (w)
         give_back(w->gateway, w);
-    ldr_uv_loop_post(k->conn->loop->loop, &k->back);
 }
 
 bool ldr_gw_work_begin(struct ldr_gw_conn *c, const struct ldr_gw_request *q, struct ldr_gw_answer *a)

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 
-from gateway_kit import Cut, Gateway, answers, check, finish, request
+from gateway_kit import Cut, Gateway, answers, check, finish, request, until
 
 bin_dir = os.path.abspath(sys.argv[1])
 FULL = {"driver_id": [1, "2"], "rate": [0.5, None], "trips": [7, 8], "small": [1.5, "NaN"], "vip": [True, False],
@@ -118,6 +118,20 @@ def materializes(g):
                                                                             ["filed"]}))
     assert (status, text) == (200, b"null"), text
     assert read(g, ["filed:score"], [1, 2])["score"] == [20, 30]
+
+
+def materializes_later(g):
+    body = json.dumps({"start_ts": "2026-01-01", "end_ts": "2026-12-31", "feature_views": ["filed"]})
+    with open(f"{g.dir}/drivers.csv", "a") as f:
+        f.write("".join(f"{n},2026-06-01,{n}\n" for n in range(100, 200000)))
+    status, _, text = g.ask("POST", "/materialize?async=true", body)
+    assert status == 202 and json.loads(text) == {"status": "accepted", "feature_views": ["filed"]}, text
+    status, _, text = g.ask("POST", "/materialize?async=true", body)
+    assert status in (202, 409), text  # 409 while the first is under way
+    assert until(lambda: read(g, ["filed:score"], [199999])["score"] == [199999], 60)
+    assert until(lambda: g.ask("POST", "/materialize?async=true", body)[0] == 202, 60)
+    assert g.ask("POST", "/materialize?async=x", body)[0] == 422
+    assert g.ask("POST", "/materialize?async=true", body.replace("filed", "nothing"))[0] == 404
 
 
 def lines(text):
@@ -240,6 +254,6 @@ with Gateway(bin_dir) as g:
         check(test.__name__.replace("_", " "), test, g)
     for name, path, body, want, says in WRONG:
         check(f"refused with {want}: {name}", wrong_request, g, path, body, want, says)
-    for test in (joins, joins_many, joins_bad_row, leaves_while_joining, catalog, openapi, stays_after_restart):
+    for test in (joins, joins_many, joins_bad_row, leaves_while_joining, catalog, materializes_later, openapi, stays_after_restart):
         check(test.__name__.replace("_", " "), test, g)
 finish()
