@@ -115,7 +115,10 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
     struct ldr_vault v = ldr_vault_shard_seam(d->vault);
     struct ldr_vault_space space;
     struct ldr_data_stats net;
+    uint32_t tasks;
+    size_t write_bytes;
     ldr_node_status(d->node, &s);
+    ldr_vault_shard_queues(d->vault, &tasks, &write_bytes);
     v.space(v.ctx, &space);
     one(b, "id", "gauge", "number of this node, 0 = has not joined yet", s.id);
     one(b, "map_version", "gauge", "version of the shard map it knows", s.map_version);
@@ -131,6 +134,9 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
     one(b, "max_lag_microseconds", "gauge", "since the last pull that went well, the worst", s.max_lag_us);
     one(b, "writes_open", "gauge", "client writes under way", s.writes_open);
     one(b, "write_bytes_open", "gauge", "bytes of those", s.write_bytes_open);
+    one(b, "requests_open", "gauge", "other requests that wait for the storage", s.requests_open);
+    one(b, "storage_tasks", "gauge", "operations that wait for the pool or a disk, or run there", tasks);
+    one(b, "storage_write_bytes", "gauge", "bytes of writes among them", write_bytes);
     one(b, "disk_free_bytes", "gauge", "free where its data is", space.free);
     one(b, "disk_used_bytes", "gauge", "used there", space.used);
     one(b, "disk_full", "gauge", "1 when writes are refused for lack of space", space.full);

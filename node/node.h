@@ -69,7 +69,7 @@ struct ldr_node_status {
     uint32_t replicas, replicas_ready;
     uint32_t owed, answering; /* replicas that are to answer reads by the map; of them, those that do now */
     uint64_t max_lag_us, max_lag_facts;
-    uint32_t writes_open;
+    uint32_t writes_open, requests_open; /* client writes; other requests that wait for the vault */
     size_t write_bytes_open;
 };
 /* Counters that only rise: X(name, help). */

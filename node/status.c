@@ -75,6 +75,7 @@ void ldr_node_status(const struct ldr_node *n, struct ldr_node_status *out)
                                     .hlc_us = ldr_hlc_peek(&n->hlc, ldr_node_now(n)),
                                     .skew_us = ldr_skew_median(&n->skew, mono),
                                     .writes_open = n->writes_open,
+                                    .requests_open = n->jobs,
                                     .write_bytes_open = n->write_bytes_open};
     for (const struct ldr_rep *r = n->reps; r; r = r->next) {
         const struct ldr_map_shard *s = ldr_rep_shard(r);

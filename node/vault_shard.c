@@ -95,6 +95,12 @@ void vault_end(struct vtask *t)
     v->tasks--;
 }
 
+void ldr_vault_shard_queues(const struct ldr_vault_shard *v, uint32_t *tasks, size_t *write_bytes)
+{
+    *tasks = v->tasks;
+    *write_bytes = v->queued_bytes;
+}
+
 static void back_on_loop(struct ldr_job *job)
 {
     struct vtask *t = (struct vtask *)(void *)job;

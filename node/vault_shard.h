@@ -29,6 +29,8 @@ struct ldr_vault_shard_opts {
 int ldr_vault_shard_create(const struct ldr_vault_shard_opts *o, struct ldr_vault_shard **out,
                            struct ldr_err *err);
 struct ldr_vault ldr_vault_shard_seam(struct ldr_vault_shard *v);
+/* How much waits for the pool and its disk: operations under way, bytes of writes among them. On the loop. */
+void ldr_vault_shard_queues(const struct ldr_vault_shard *v, uint32_t *tasks, size_t *write_bytes);
 /* Closes replicas that are open and lets the folder go. No operation may be under way. */
 void ldr_vault_shard_destroy(struct ldr_vault_shard *v);
 #endif

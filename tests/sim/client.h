@@ -33,7 +33,8 @@ struct sim_client {
     int64_t stamp;
     /* reading */
     uint32_t view;
-    bool strict, asof, all; /* all: strict of all that was acknowledged before */
+    bool strict, asof, all;            /* all: strict of all that was acknowledged before */
+    void (*ask)(struct sim_client *c); /* once the token for that is there */
     int64_t t_us, known_at_us, read_token;
     struct ldr_msg_probe probes[8];
     uint32_t nprobes, probes_done;

@@ -100,7 +100,7 @@ static void stamps_came(struct sim_client *c)
     if (c->read_token == INT64_MIN)
         failed(c, LDR_E_UNAVAILABLE, try_barrier);
     else
-        try_lookup(c);
+        c->ask(c);
 }
 
 static void try_barrier(struct sim_client *c)
@@ -118,7 +118,7 @@ static void asof_came(struct ldr_call *call, int code, struct ldr_slice payload)
     struct ldr_arena a;
     struct ldr_asof_rep m;
     if (code) {
-        failed(c, code, try_asof);
+        failed(c, code, c->all ? try_barrier : try_asof);
         return;
     }
     ldr_arena_init(&a, NULL, 0);
@@ -133,8 +133,11 @@ static void asof_came(struct ldr_call *call, int code, struct ldr_slice payload)
                              .t_us = c->probes[base + i].t_us,
                              .known_at_us = c->probes[base + i].known_at_us,
                              .began = c->began,
+                             .strict = c->strict,
+                             .all = c->all,
+                             .token = c->read_token,
                              .found = found,
-                             .what = "an as-of join",
+                             .what = c->all ? "a strict as-of join" : "an as-of join",
                              .node = c->node};
         if (found) {
             const struct ldr_msg_hit *x = &m.hits[h++];
@@ -149,6 +152,7 @@ static void asof_came(struct ldr_call *call, int code, struct ldr_slice payload)
         return;
     }
     c->s->st.asofs++;
+    c->s->st.strict_ok += c->strict;
     sim_client_rest(c);
 }
 
@@ -161,6 +165,8 @@ static void try_asof(struct sim_client *c)
     }
     struct ldr_asof_req m = {.shard = sh->id,
                              .epoch = sh->epoch,
+                             .flags = (uint8_t)(c->strict << 1),
+                             .token = c->read_token,
                              .view = c->view,
                              .probes = c->probes + c->probes_done,
                              .n_probes = c->nprobes - c->probes_done};
@@ -179,7 +185,8 @@ static void start_asof(struct sim_client *c)
         c->probes[i] = (struct ldr_msg_probe){
             c->key, t, sim_chance(s, 5000) ? INT64_MAX : SIM_EPOCH_US + (int64_t)sim_below(s, s->now + 1)};
     }
-    try_asof(c);
+    c->ask = try_asof;
+    (c->all ? try_barrier : try_asof)(c);
 }
 
 /* ---- SCAN: one view of a shard, page by page from one node ---- */
@@ -188,7 +195,9 @@ static void scan_page(struct sim_client *c);
 static void check_scan(struct sim_client *c)
 {
     struct sim *s = c->s;
-    uint64_t until = c->began > 2 * SIM_SECOND + 10000 ? c->began - 2 * SIM_SECOND - 10000 : 0;
+    uint64_t until = c->all                              ? c->began
+                     : c->began > 2 * SIM_SECOND + 10000 ? c->began - 2 * SIM_SECOND - 10000
+                                                         : 0;
     for (size_t i = 0; i < s->nfacts; i++) {
         const struct sim_sent_fact *x = &s->facts[i];
         bool seen = false, hidden = false;
@@ -201,8 +210,8 @@ static void check_scan(struct sim_client *c)
         for (size_t k = 0; k < c->nseen; k++)
             seen |= c->seen[k] == i;
         if (!seen && !hidden)
-            sim_fail(s, "I1: a scan at node %u misses a fact acknowledged at %.3f s", c->node,
-                     (double)x->acked_at / 1e6);
+            sim_fail(s, "I1: a %sscan at node %u misses a fact acknowledged at %.3f s",
+                     c->all ? "strict " : "", c->node, (double)x->acked_at / 1e6);
     }
 }
 
@@ -247,16 +256,22 @@ static void scan_came(struct ldr_call *call, int code, struct ldr_slice payload)
     }
     check_scan(c);
     s->st.scans++;
+    s->st.strict_ok += c->strict;
     sim_client_rest(c);
 }
 
 static void scan_page(struct sim_client *c)
 {
     const struct ldr_map_shard *sh = ldr_map_shard(&c->map, c->scan_shard);
+    if (!sh) { /* another map came while the token was asked for */
+        sim_client_again(c, LDR_E_STALE, sim_client_rest);
+        return;
+    }
     struct ldr_scan_req m = {.shard = sh->id,
                              .epoch = sh->epoch,
                              .view = c->view,
-                             .flags = 1,
+                             .flags = (uint8_t)(1 | c->strict << 2),
+                             .token = c->read_token,
                              .from_us = INT64_MIN,
                              .to_us = INT64_MAX,
                              .hash_hi = UINT64_MAX,
@@ -272,6 +287,7 @@ void sim_read_start(struct sim_client *c)
     c->began = s->now;
     c->view = 1 + (uint32_t)sim_below(s, SIM_VIEWS);
     c->strict = c->asof = c->all = false;
+    c->ask = try_lookup;
     if (what < 65) {
         c->all = what < 12;
         c->strict = c->all || (what < 25 && c->token);
@@ -284,6 +300,7 @@ void sim_read_start(struct sim_client *c)
         else
             try_lookup(c);
     } else if (what < 85) {
+        c->strict = c->all = what < 68;
         start_asof(c);
     } else {
         const struct ldr_map_shard *sh = sim_client_pick(c);
@@ -296,6 +313,8 @@ void sim_read_start(struct sim_client *c)
         c->scan_hi = sh->hi;
         c->nseen = 0;
         ldr_buf_reset(&c->resume);
-        scan_page(c);
+        c->strict = c->all = what < 87;
+        c->ask = scan_page;
+        (c->all ? try_barrier : scan_page)(c);
     }
 }

@@ -200,7 +200,7 @@ static bool run_world(const struct options *o, const struct world *w)
     if (o->bug && t.failed)
         printf("bug %s caught by seed %" PRIu64 ": %s\n", o->bug, t.first_failed, t.failure);
     /* runs in which nearly nothing succeeded prove nothing: few of them are tolerated */
-    bool ok = whole && !t.failed && t.invalid * 15 <= t.runs;
+    bool ok = whole && !t.failed && t.invalid * 12 <= t.runs;
     printf("%s %s: %" PRIu64 " seeds from %" PRIu64 ", %" PRIu64 " failed, %" PRIu64
            " with too few operations; %.1f s, %.0f simulated hours\n",
            ok ? "ok" : "not ok", w->name, t.runs, o->first, t.failed, t.invalid, took,

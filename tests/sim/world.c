@@ -256,7 +256,7 @@ void sim_run(uint64_t seed, bool trace, struct sim_result *out)
     snprintf(out->failure, sizeof out->failure, "%s", s->failure);
     out->st = s->st;
     out->now = s->now;
-    out->invalid = !out->failed && (s->st.writes_ok < 20 || s->st.reads_ok < 10);
+    out->invalid = !out->failed && (s->st.writes_ok < 20 || s->st.reads_ok + s->st.asofs + s->st.scans < 15);
     world_close(s);
     free(s);
 }
