@@ -1,4 +1,4 @@
-"""Draws what a run of the tcp part measured. usage: plot.py RESULTS DIR    writes DIR/tcp-rate.svg and DIR/tcp-latency.svg"""
+"""Draws what a run of the tcp part measured. usage: plot.py RESULTS DIR    writes DIR/tcp-rate.svg, tcp-cpu.svg, tcp-latency.svg"""
 import math
 import os
 import statistics
@@ -35,22 +35,23 @@ class Page:
             f.write("\n".join(self.parts) + "\n</svg>\n")
 
 
-def rates(figures, path):
+def bars(figures, path, suffix, unit, what, text):
+    """Best first: the most requests a second, the least processor time."""
     page, y = Page(), 24
     for metric, title in CASES:
-        systems = figures.get(("tcp", metric, "/s"), {})
+        systems = figures.get(("tcp", metric + suffix, unit), {})
         if not systems:
             continue
         most = max(max(v) for v in systems.values())
-        page.text(10, y, title + ", requests/s: median, and from minimum to maximum", size=14)
-        for system in sorted(systems, key=lambda s: -statistics.median(systems[s])):
+        page.text(10, y, "%s, %s: median, and from minimum to maximum" % (title, what), size=14)
+        for system in sorted(systems, key=lambda s: statistics.median(systems[s]), reverse=unit == "/s"):
             v, y = systems[system], y + 22
             scale = (WIDTH - 300) / most
             page.text(170, y + 4, NAMES.get(system, system), "end")
             page.add('<rect x="178" y="%.1f" width="%.1f" height="14" fill="%s"/>', y - 7, statistics.median(v) * scale,
                      COLOURS.get(system, "#555"))
             page.add('<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#222"/>', 178 + min(v) * scale, 178 + max(v) * scale, y, y)
-            page.text(186 + max(v) * scale, y + 4, "{:,.0f}".format(statistics.median(v)))
+            page.text(186 + max(v) * scale, y + 4, text(statistics.median(v)))
         y += 40
     page.save(path, y)
 
@@ -87,7 +88,8 @@ def latencies(figures, path):
 
 def main():
     figures = read(sys.argv[1])
-    rates(figures, os.path.join(sys.argv[2], "tcp-rate.svg"))
+    bars(figures, os.path.join(sys.argv[2], "tcp-rate.svg"), "", "/s", "requests/s", "{:,.0f}".format)
+    bars(figures, os.path.join(sys.argv[2], "tcp-cpu.svg"), "_server_cpu", "us", "microseconds of the server a request", "{:,.1f}".format)
     latencies(figures, os.path.join(sys.argv[2], "tcp-latency.svg"))
 
 
