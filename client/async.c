@@ -73,6 +73,10 @@ static struct request *begin(struct ldr_req *r, struct ldr_store *s, enum call c
     *rc = LDR_E_INVALID;
     if (!r || !r->done || !s)
         return NULL;
+    if (!ldr_own_here(&s->own)) {
+        *rc = ldr_store_foreign(s, NULL);
+        return NULL;
+    }
     pthread_mutex_lock(&s->async_lock);
     bool room = s->async_pending < PENDING_MAX;
     s->async_pending += room;

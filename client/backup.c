@@ -2,11 +2,13 @@
  * copy of the image while writers go on, then the manifest. */
 #include <stdlib.h>
 
+#include "client/backup.h"
 #include "client/change.h"
 #include "client/cluster_store.h"
 #include "client/copy.h"
 #include "client/files.h"
 #include "client/layout.h"
+#include "client/share_guest.h"
 
 static int freeze_shards(struct ldr_store *s, const char *image, struct ldr_err *err)
 {
@@ -78,13 +80,16 @@ static int copy_one(void *ctx, const char *rel, struct ldr_err *err)
     return rc ? ldr_fail(err, rc, "the manifest cannot hold %s: %s", rel, ldr_code_text(rc)) : 0;
 }
 
-static int copy_image(const char *image, const char *dir, struct ldr_err *err)
+int ldr_backup_copy(const char *image, const char *dir, int (*whole)(void *ctx, struct ldr_err *err),
+                    void *ctx, struct ldr_err *err)
 {
     struct copying c = {.from = image, .to = dir};
     ldr_manifest_init(&c.manifest);
     int rc = ldr_dir_walk(image, copy_one, &c, err);
     if (!rc)
         rc = ldr_copy_sync(dir, &c.manifest, err);
+    if (!rc && whole)
+        rc = whole(ctx, err);
     if (!rc)
         rc = ldr_manifest_write(&c.manifest, dir, true, err);
     ldr_manifest_close(&c.manifest);
@@ -97,6 +102,20 @@ static void told_nobody(void *ctx, const char *text)
     ldr_logf(&s->log, LDR_LOG_WARN, "%s", text);
 }
 
+int ldr_backup_freeze(struct ldr_store *s, const char *image, struct ldr_err *err)
+{
+    ldr_change_finish_drops(s); /* the image does not know which deleted views still have facts */
+    int rc = ldr_dir_remove(image, err);
+    return rc ? rc : freeze(s, image, err);
+}
+
+void ldr_backup_thaw(struct ldr_store *s, const char *image)
+{
+    struct ldr_err why;
+    if (ldr_dir_remove(image, &why))
+        ldr_logf(&s->log, LDR_LOG_WARN, "cannot clean up: %s", why.message);
+}
+
 int ldr_backup(struct ldr_store *s, const char *dir, struct ldr_err *err)
 {
     return ldr_backup_told(s, dir, told_nobody, s, err);
@@ -106,8 +125,13 @@ int ldr_backup_told(struct ldr_store *s, const char *dir, void (*missing)(void *
                     void *ctx, struct ldr_err *err)
 {
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (!dir || !*dir)
         return ldr_fail(err, LDR_E_INVALID, "a folder for the backup must be named");
+    if (s->guest)
+        return ldr_guest_backup(s->remote->guest, dir, err);
     if (s->remote)
         return ldr_cluster_backup(s->remote, dir, missing, ctx, err);
     char *image = ldr_path_join(s->dir, LDR_LAYOUT_COPY);
@@ -117,17 +141,12 @@ int ldr_backup_told(struct ldr_store *s, const char *dir, void (*missing)(void *
     bool made = false;
     int rc = ldr_copy_target(dir, &made, err);
     if (!rc) {
-        ldr_change_finish_drops(s); /* the image does not know which deleted views still have facts */
-        rc = ldr_dir_remove(image, err);
+        rc = ldr_backup_freeze(s, image, err);
         if (!rc)
-            rc = freeze(s, image, err);
-        if (!rc)
-            rc = copy_image(image, dir, err);
+            rc = ldr_backup_copy(image, dir, NULL, NULL, err);
         if (rc)
             ldr_copy_undo(dir, made);
-        struct ldr_err why;
-        if (ldr_dir_remove(image, &why))
-            ldr_logf(&s->log, LDR_LOG_WARN, "cannot clean up: %s", why.message);
+        ldr_backup_thaw(s, image);
     }
     pthread_mutex_unlock(&s->backup);
     free(image);

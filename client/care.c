@@ -83,6 +83,9 @@ int ldr_check(struct ldr_store *s, bool repair, uint64_t *wrong, struct ldr_tabl
     static const char *const columns[] = {"shard", "check", "count", "problem"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     struct checking c = {0};
     if (ldr_table_make(columns, 4, &c.t))
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
@@ -155,6 +158,9 @@ int ldr_store_stats(struct ldr_store *s, struct ldr_table **out, struct ldr_err 
     static const char *const columns[] = {"name", "value"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     struct ldr_shard_stats all = {0};
     for (uint32_t i = 0; i < s->nshards; i++) {
         struct ldr_shard_stats one;
@@ -198,6 +204,9 @@ static int collect_tombs(struct ldr_store *s, struct ldr_store_shard *h, struct 
 int ldr_compact(struct ldr_store *s, struct ldr_err *err)
 {
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     int rc = 0;
     for (uint32_t i = 0; !rc && i < s->nshards; i++) {
         rc = collect_tombs(s, &s->shards[i], err);

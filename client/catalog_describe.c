@@ -166,6 +166,9 @@ int ldr_describe(struct ldr_store *s, const char *kind, const char *name, uint64
     static const char *const columns[] = {"field", "value"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     enum ldr_kind k;
     int rc = ldr_show_kind(kind, &k, err);
     if (rc)

@@ -140,6 +140,9 @@ int ldr_list(struct ldr_store *s, const char *kind, struct ldr_table **out, stru
 {
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     enum ldr_kind k;
     int rc = ldr_show_kind(kind, &k, err);
     if (rc)
@@ -172,6 +175,9 @@ int ldr_search(struct ldr_store *s, const char *text, const char *owner, const c
     static const char *const columns[] = {"kind", "name", "type", "owner", "tags", "description"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     struct ldr_table *t;
     if (ldr_table_make(columns, 6, &t))
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
@@ -209,6 +215,9 @@ int ldr_versions(struct ldr_store *s, const char *kind, const char *name, struct
     static const char *const columns[] = {"version", "at", "state", "summary"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     enum ldr_kind k;
     int rc = ldr_show_kind(kind, &k, err);
     if (rc)
@@ -249,6 +258,9 @@ int ldr_diff(struct ldr_store *s, const char *kind, const char *name, uint64_t a
     static const char *const columns[] = {"field", "from", "to"};
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     enum ldr_kind k;
     int rc = ldr_show_kind(kind, &k, err);
     if (rc)

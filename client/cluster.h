@@ -26,8 +26,11 @@ struct ldr_map_ref {
     struct ldr_map map;
 };
 
+struct ldr_guest;
 struct ldr_remote {
     struct ldr_store *store;
+    const struct ldr_remote_ops *ops; /* ldr_cluster_ops, unless connect sets others */
+    struct ldr_guest *guest;          /* not a cluster: a folder that another process has (share_guest.h) */
     struct ldr_peers peers;
     struct ldr_cluster_control control;
     void (*map_news)(void *ctx, const struct ldr_map *map); /* addresses may have changed; under `refresh` */
@@ -46,7 +49,8 @@ struct ldr_remote {
     struct ldr_map_ref *map;
     struct ldr_pace pace;
 
-    _Atomic uint64_t heard_us; /* mono, of the last answer of a coordinator; 0 = none yet */
+    _Atomic uint64_t defs_seen; /* newest version of the definitions that an answer told of */
+    _Atomic uint64_t heard_us;  /* mono, of the last answer of a coordinator; 0 = none yet */
 
     pthread_t watcher;
     bool watching;

@@ -167,8 +167,8 @@ static int launch(struct run *r, uint64_t now, struct ldr_err *err)
     return 0;
 }
 
-/* Can another attempt help? */
-static bool passing(int code)
+/* Can another attempt help? A folder is in one process: what fails there has failed. */
+static bool passing(const struct ldr_remote *r, int code)
 {
     switch (code) {
     case LDR_E_STALE:
@@ -176,12 +176,13 @@ static bool passing(int code)
     case LDR_E_TIMEOUT:
     case LDR_E_BUSY:
     case LDR_E_CLOSED:
+        return true;
     case LDR_E_IO:
     case LDR_E_NOSPACE:
     case LDR_E_READ_ONLY:
     case LDR_E_CORRUPT:
     case LDR_E_NOT_FOUND: /* no such replica there: the map is on its way */
-        return true;
+        return !r->guest;
     default:
         return false;
     }
@@ -203,7 +204,7 @@ static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, st
             j->units[b->units[i]].ready_us = now;
         return 0;
     }
-    if (!passing(b->code)) {
+    if (!passing(j->remote, b->code)) {
         if (err)
             *err = why;
         return b->code;
@@ -212,7 +213,8 @@ static int take_failure(struct run *r, struct ldr_gate_call *b, uint64_t now, st
     if (b->code != LDR_E_STALE && b->code != LDR_E_BUSY)
         ldr_pace_failed(&j->remote->pace, b->node, now);
     r->last = why;
-    ldr_fail_context(&r->last, b->code, "node %u", b->node);
+    if (!j->remote->guest)
+        ldr_fail_context(&r->last, b->code, "node %u", b->node);
     for (size_t i = 0; i < b->n; i++) {
         struct ldr_unit *u = &j->units[b->units[i]];
         u->tries++;

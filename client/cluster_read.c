@@ -95,6 +95,9 @@ static int finish(struct ldr_errand *j, const size_t *units, size_t n, struct ld
         return ldr_fail(err, rc ? rc : LDR_E_CORRUPT, "a node's answer to a lookup is not one");
     if (a.defs > r->head.defs)
         ldr_cluster_news(j->remote);
+    uint64_t seen = atomic_load(&j->remote->defs_seen);
+    while (a.defs > seen && !atomic_compare_exchange_weak(&j->remote->defs_seen, &seen, a.defs))
+        ;
     for (size_t i = 0; !rc && i < n; i++) {
         size_t at = r->order[units[i]];
         if (!j->units[units[i]].done)

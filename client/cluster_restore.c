@@ -351,9 +351,12 @@ int ldr_restore_into(struct ldr_store *s, const struct ldr_restore_opts *o, cons
 {
     *report = (struct ldr_restore_report){0};
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (!o->backup_dir || !*o->backup_dir)
         return ldr_fail(err, LDR_E_INVALID, "the folder of the backup must be named");
-    if (!s->remote)
+    if (!s->remote || s->guest)
         return ldr_fail(err, LDR_E_UNSUPPORTED,
                         "a backup goes into an open cluster, or into a folder that is no store yet");
     struct restoring x = {.remote = s->remote, .report = report};

@@ -66,7 +66,10 @@ int ldr_scrub(struct ldr_store *store, uint32_t shard, struct ldr_table **out, s
     struct ldr_table *t;
     *out = NULL;
     ldr_err_clear(err);
-    if (!store->remote)
+    int entered = ldr_store_enter(store, err);
+    if (entered)
+        return entered;
+    if (!store->remote || store->guest)
         return ldr_fail(err, LDR_E_UNSUPPORTED,
                         "a store in one folder has no replicas to compare; `check` proves it");
     if (ldr_table_make(columns, 5, &t))

@@ -15,6 +15,7 @@
 
 #include "client/cluster.h"
 #include "client/larder.h"
+#include "client/share_guest.h"
 
 #define STAMP_MS 1000u  /* when too few answer: as long as that for the others */
 #define GRACE_US 20000u /* when enough have answered: as long as that since the question, unless avoided */
@@ -154,6 +155,8 @@ static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_
 
 int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err)
 {
+    if (r->guest)
+        return ldr_guest_stamp(r->guest, stamp_us, err);
     struct ldr_map_ref *m = ldr_cluster_map(r);
     struct stamping s = {.map = &m->map};
     bool whole;

@@ -129,6 +129,11 @@ void ldr_cluster_known(struct ldr_remote *r, uint64_t *map_version, uint64_t *ag
     ldr_cluster_map_release(m);
 }
 
+bool ldr_cluster_behind(struct ldr_remote *r, uint64_t knew)
+{
+    return r->guest && atomic_load(&r->defs_seen) > knew;
+}
+
 /* ---- The watcher ---- */
 
 void ldr_cluster_news(struct ldr_remote *r)
@@ -304,6 +309,7 @@ int ldr_cluster_open(struct ldr_store *s,
     pthread_condattr_destroy(&attr);
     ldr_pace_init(&r->pace);
     r->store = s;
+    r->ops = &ldr_cluster_ops;
     s->remote = r;
     int rc = ldr_random_bytes(&r->client_id, sizeof r->client_id);
     if (rc)
@@ -311,7 +317,7 @@ int ldr_cluster_open(struct ldr_store *s,
     if (!rc)
         rc = connect(r, ctx, err);
     if (!rc)
-        rc = first_state(r, err);
+        rc = r->guest ? ldr_cluster_refresh(r, true, s->opts.read_ms, err) : first_state(r, err);
     if (!rc && r->map->map.nshards == 0)
         rc = ldr_fail(err, LDR_E_REFUSED, "the cluster has no shards yet: `larder cluster init` makes them");
     s->shards = rc ? NULL : ldr_calloc(NULL, 1, sizeof *s->shards);
@@ -319,8 +325,8 @@ int ldr_cluster_open(struct ldr_store *s,
         rc = ldr_fail(err, LDR_E_NOMEM, "out of memory");
     if (!rc) {
         s->nshards = 1;
-        s->shards[0] = (struct ldr_store_shard){.ops = &ldr_cluster_ops, .remote = r, .hi = UINT64_MAX};
-        rc = start_watch(r, err);
+        s->shards[0] = (struct ldr_store_shard){.ops = r->ops, .remote = r, .hi = UINT64_MAX};
+        rc = r->guest ? 0 : start_watch(r, err); /* a guest asks whenever it has to know */
     }
     return rc; /* what is there is closed with the store */
 }

@@ -15,6 +15,8 @@ int ldr_cluster_connect(struct ldr_remote *r, void *addresses, struct ldr_err *e
 /* Version of the map as last heard, and how long ago a coordinator last said what is new; UINT64_MAX: never,
  * the map was on disk. */
 void ldr_cluster_known(struct ldr_remote *r, uint64_t *map_version, uint64_t *age_us);
+/* Whether another process has the folder and told of newer definitions than version `knew`. */
+bool ldr_cluster_behind(struct ldr_remote *r, uint64_t knew);
 /* A time of acceptance; see ldr_store_stamp. */
 int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *err);
 /* A registry command, run once however often it is sent. *version: after it. */

@@ -192,7 +192,7 @@ static int measure(struct ldr_remote *r, struct writing *w, const struct ldr_fac
             if (f->key.n + f->row.n > LDR_FAR_FACT_MAX)
                 return ldr_fail(
                     err, LDR_E_TOO_BIG,
-                    "a fact of %zu bytes; in a cluster at most %u, so that it fits into a message",
+                    "a fact of %zu bytes; between processes at most %u, so that it fits into a message",
                     f->key.n + f->row.n, LDR_FAR_FACT_MAX);
             bytes += f->key.n + f->row.n;
             w->nfacts++;

@@ -165,6 +165,9 @@ int ldr_plan(struct ldr_store *s, const char *dir, struct ldr_table **changes_ou
 {
     struct attempt at;
     clear_outputs(changes_out, changes, version, problems, err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     int rc = attempt_init(&at, s, dir, problems, err);
     if (!rc)
         rc = give_plan(&at, changes_out, changes, err);
@@ -219,6 +222,9 @@ int ldr_apply(struct ldr_store *s, const char *dir, uint64_t expect_version, str
     for (int i = 0; again && i < APPLY_TRIES; i++) {
         struct attempt at;
         uint64_t after = 0;
+        rc = ldr_store_enter(s, err);
+        if (rc)
+            return rc;
         rc = attempt_init(&at, s, dir, problems, err);
         again = false;
         if (!rc) {
@@ -240,6 +246,9 @@ int ldr_apply(struct ldr_store *s, const char *dir, uint64_t expect_version, str
 int ldr_delete(struct ldr_store *s, const char *kind, const char *name, struct ldr_err *err)
 {
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     enum ldr_kind k;
     int rc = ldr_show_kind(kind, &k, err);
     if (rc)

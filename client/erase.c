@@ -101,6 +101,9 @@ int ldr_erase(struct ldr_store *s, const char *view, const char *const *names, c
               size_t n, uint64_t *removed, struct ldr_err *err)
 {
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (removed)
         *removed = 0;
     struct erasing e = {.s = s, .names = names, .values = values, .n = n};

@@ -412,6 +412,9 @@ int ldr_historical_to_file(const struct ldr_query *q, const struct ldr_historica
     report = report ? report : &own;
     *report = (struct ldr_join_report){0};
     ldr_err_clear(err);
+    int entered = ldr_store_enter(q->store, err);
+    if (entered)
+        return entered;
     if (!f->spine_path)
         return ldr_fail(err, LDR_E_INVALID, "a spine is needed");
     if (f->has_known_at && f->known_at_column)

@@ -143,6 +143,9 @@ int ldr_historical_get(const struct ldr_query *q, const struct ldr_spine *spine,
     static const struct ldr_historical_opts none;
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(q->store, err);
+    if (entered)
+        return entered;
     int rc = 0;
     const struct ldr_query_plan *plan = ldr_query_resolve(q, &rc, err);
     if (!plan || (rc = check_spine(plan, spine, err)) != 0)

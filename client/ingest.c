@@ -8,6 +8,9 @@ int ldr_ingest_file(struct ldr_store *s, const struct ldr_ingest *in, const stru
     report = report ? report : &own;
     *report = (struct ldr_write_report){0};
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (!in->view || !in->path)
         return ldr_fail(err, LDR_E_INVALID, "a view and a path are needed");
     if (in->has_range && in->from_us > in->to_us)

@@ -118,7 +118,7 @@ int ldr_maker_fact(struct ldr_fact_maker *m)
     if (rc == LDR_E_TOO_BIG)
         return ldr_maker_refuse(m, "", "the row is over 64 MiB");
     if (!rc && m->shape->far && m->bytes.n > LDR_FAR_FACT_MAX)
-        return ldr_maker_refuse(m, "", "key and values are over 28 MiB, the limit in a cluster");
+        return ldr_maker_refuse(m, "", "key and values are over 28 MiB, the limit between processes");
     if (rc)
         return rc;
     struct ldr_fact *f = next_fact(m);

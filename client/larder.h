@@ -111,6 +111,7 @@ struct ldr_open_opts {   /* zeros are defaults */
     size_t cache_bytes;  /* block cache, all shards together; default 128 MiB */
     int64_t future_us;   /* how far ahead of now a fact may be to answer "now"; default 24 h; -1 = 0 */
     bool no_sync;        /* do not fsync: for data that can be rebuilt */
+    bool exclusive;      /* of a folder: have it alone, or not at all (LDR_E_LOCKED) */
     void (*log)(void *ctx, int level, const char *text); /* 0 debug 1 info 2 warning 3 error */
     void *log_ctx;
     /* Where a cluster's map and definitions are kept, so that a client can start while no coordinator
@@ -125,7 +126,12 @@ struct ldr_open_opts {   /* zeros are defaults */
      * later only what it takes to refuse facts that come late. Default 10 days; -1 = 0 */
     int64_t erase_grace_us;
 };
-/* "local:DIR": the store in this process, one process at a time (LDR_E_LOCKED).
+/* "local:DIR": the store in a folder, with several processes of one user and machine at once. The first that
+ * opens it has it in this process and answers the others over a socket in it; when that process ends, however
+ * it ends, one of the others takes over, and calls under way go on. Every call sees all that returned before,
+ * in any process. LDR_E_LOCKED: somebody has it `exclusive`, or this call wants it so. LDR_E_TIMEOUT: the
+ * process that has it does not answer. After fork() a handle of the parent is of no use in the child: every
+ * call but ldr_close says LDR_E_CLOSED; the child opens the store anew.
  * "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
  * seen. Later changes of definitions and of the map are followed by themselves: coordinators publish a
  * notice, and every two seconds they are asked, so an open store is usually milliseconds behind, without

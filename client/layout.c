@@ -11,6 +11,7 @@
 #include "client/files.h"
 
 #define FORMAT_NOW 1
+#define SHARED     " shared"
 #define RING_MAGIC UINT64_C(0x31474e4952524c44) /* "DLRRING1" */
 
 int ldr_layout_url(const char *url, const char **dir, struct ldr_err *err)
@@ -65,8 +66,8 @@ out:
 /* Whether everything in the folder may be what an interrupted creation has left. */
 static int only_ours(const char *dir, struct ldr_err *err)
 {
-    static const char *const ours[] = {"LOCK",  "registry", "ring",      "ring.tmp",
-                                       "stamp", "shards",   "FORMAT.tmp"};
+    static const char *const ours[] = {"LOCK",  "registry", "ring",       "ring.tmp",
+                                       "stamp", "shards",   "FORMAT.tmp", LDR_LAYOUT_SOCKET};
     char **names;
     size_t n;
     int rc = ldr_dir_list(dir, &names, &n, err);
@@ -89,40 +90,63 @@ static int only_ours(const char *dir, struct ldr_err *err)
     return rc;
 }
 
-static int take_lock(const char *dir, int *lock_fd, struct ldr_err *err)
+void ldr_layout_holder(const char *dir, long *pid, bool *shared)
 {
-    int rc = 0;
+    char text[64];
+    char *path = ldr_path_join(dir, "LOCK");
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    *pid = strtol(text, NULL, 10);
+    *shared = strstr(text, SHARED) != NULL;
+    if (fd >= 0)
+        close(fd);
+    free(path);
+}
+
+static int locked(const char *dir, struct ldr_err *err)
+{
+    long pid;
+    bool shared;
+    ldr_layout_holder(dir, &pid, &shared);
+    char who[48] = "";
+    if (pid > 0)
+        snprintf(who, sizeof who, ", by process %ld%s", pid, shared ? "" : ", which does not share it");
+    return ldr_fail(err, LDR_E_LOCKED, "%s is open already%s. Wait for it, end it, or use another folder",
+                    dir, who);
+}
+
+/* The number is a hint for people, and for who waits; a full disk must not keep a store from being read. */
+static void sign(int fd, bool shared)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "%ld%s\n", (long)getpid(), shared ? SHARED : "");
+    if (ldr_file_write_all(fd, text, (size_t)n, 0) || ftruncate(fd, n))
+        return;
+}
+
+static int take_lock(const char *dir, bool shared, int *lock_fd, struct ldr_err *err)
+{
+    int rc = 0, failed = 0;
     char *path = ldr_path_join(dir, "LOCK");
     if (!path)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
-        rc = ldr_file_fail(err, errno, "cannot open", path);
-        goto out;
+        /* Who may only read cannot have the folder, but may ask whether somebody else has. */
+        failed = errno;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
     }
-    char text[32];
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK) {
-            rc = ldr_file_fail(err, errno, "cannot lock", path);
-        } else {
-            ssize_t n = pread(fd, text, sizeof text - 1, 0);
-            text[n > 0 ? n : 0] = '\0';
-            text[strspn(text, "0123456789")] = '\0';
-            rc = ldr_fail(
-                err, LDR_E_LOCKED,
-                "%s is open already%s%s: one process at a time has a store. Wait for it, end it, or use "
-                "another folder",
-                dir, *text ? ", by process " : "", text);
-        }
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB))
+        rc = errno == EWOULDBLOCK ? locked(dir, err) : ldr_file_fail(err, errno, "cannot lock", path);
+    else if (failed)
+        rc = ldr_file_fail(err, failed, "cannot open", path);
+    if (rc && fd >= 0) {
         close(fd);
-        goto out;
+    } else if (!rc) {
+        sign(fd, shared);
+        *lock_fd = fd;
     }
-    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) || ldr_file_write_all(fd, text, (size_t)n, 0)) {
-        /* The number is a hint for people; a full disk must not keep a store from being read. */
-    }
-    *lock_fd = fd;
-out:
     free(path);
     return rc;
 }
@@ -133,6 +157,12 @@ void ldr_layout_unlock(int lock_fd)
         return;
     flock(lock_fd, LOCK_UN); /* closing alone would leave it to a child that was forked off meanwhile */
     close(lock_fd);          /* the file stays, since removing it would race */
+}
+
+void ldr_layout_forget(int lock_fd)
+{
+    if (lock_fd >= 0)
+        close(lock_fd);
 }
 
 static int make_folder(const char *dir, bool must_exist, struct ldr_err *err)
@@ -154,12 +184,13 @@ static int make_folder(const char *dir, bool must_exist, struct ldr_err *err)
     return rc ? rc : ldr_dir_sync_parent(dir, err);
 }
 
-int ldr_layout_lock(const char *dir, bool must_exist, int *lock_fd, bool *fresh, struct ldr_err *err)
+int ldr_layout_lock(const char *dir, bool must_exist, bool shared, int *lock_fd, bool *fresh,
+                    struct ldr_err *err)
 {
     *lock_fd = -1;
     int rc = make_folder(dir, must_exist, err);
     if (!rc)
-        rc = take_lock(dir, lock_fd, err);
+        rc = take_lock(dir, shared, lock_fd, err);
     if (rc)
         return rc;
     /* Only now nobody else changes it: look again. */

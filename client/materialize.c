@@ -257,6 +257,9 @@ int ldr_materialize(struct ldr_store *s, const struct ldr_materialize *request, 
     if (out)
         *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (!request->incremental && request->start_us > request->end_us)
         return ldr_fail(err, LDR_E_INVALID, "the range ends before it starts");
     if (request->end_us < LDR_TIME_MIN_US || request->end_us > LDR_TIME_MAX_US)

@@ -7,10 +7,12 @@
  * well: age is a fact about the row. */
 #include <stdlib.h>
 
+#include "client/cluster_store.h"
 #include "client/quick_cells.h"
 #include "client/rows.h"
 
-#define FEW 64 /* shards whose counts fit on the stack */
+#define FEW        64 /* shards whose counts fit on the stack */
+#define AGAIN_MOST 8  /* times that definitions change under one read */
 
 struct question {
     const struct ldr_query_plan *plan;
@@ -273,8 +275,8 @@ static int ask(struct question *q, const struct ldr_query *query, const struct l
     return 0;
 }
 
-int ldr_online_get(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
-                   const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
+static int get(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
+               const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
 {
     struct question q;
     if (err)
@@ -298,4 +300,36 @@ int ldr_online_get(const struct ldr_query *query, const struct ldr_datum *keys, 
     }
     out->nrows = nrows;
     return 0;
+}
+
+/* By definitions of another process: those that the answer was given under, or, when it failed, newer ones
+ * than were known. */
+static int get_far(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
+                   const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
+{
+    struct ldr_store *s = query->store;
+    struct ldr_err why;
+    for (int tries = 0;; tries++) {
+        uint64_t knew = atomic_load(&s->version);
+        int rc = get(query, keys, nrows, opts, out, err);
+        bool current = rc == 0 && !ldr_cluster_behind(s->remote, knew);
+        if (current || tries == AGAIN_MOST)
+            return rc;
+        int news = ldr_store_refresh(s, rc ? &why : err);
+        if (rc && (news || atomic_load(&s->version) == knew))
+            return rc;
+        if (news) {
+            out->nrows = 0;
+            return news;
+        }
+    }
+}
+
+int ldr_online_get(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
+                   const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
+{
+    if (!ldr_own_here(&query->store->own))
+        return ldr_store_foreign(query->store, err);
+    return query->store->guest ? get_far(query, keys, nrows, opts, out, err)
+                               : get(query, keys, nrows, opts, out, err);
 }

@@ -8,6 +8,9 @@ int ldr_query_create(struct ldr_store *s, const struct ldr_query_spec *spec, str
 {
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     struct ldr_query *q = ldr_calloc(NULL, 1, sizeof *q);
     if (!q)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");

@@ -105,7 +105,7 @@ int ldr_restore(const char *backup_dir, const char *url, struct ldr_err *err)
     if (!rc) {
         int lock_fd;
         bool fresh;
-        rc = ldr_layout_lock(dir, false, &lock_fd, &fresh, err);
+        rc = ldr_layout_lock(dir, false, false, &lock_fd, &fresh, err);
         if (!rc) {
             rc = fill(&m, backup_dir, dir, err);
             if (rc)

@@ -75,6 +75,9 @@ int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, const struc
                      uint64_t *rows, struct ldr_err *err)
 {
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (rows)
         *rows = 0;
     if (!sc->view)

@@ -46,6 +46,10 @@ static int route(struct ldr_request *q, enum ldr_msg_type type)
         return ldr_serve_compact(q);
     case LDR_MSG_REPLICAS:
         return ldr_serve_replicas(q);
+    case LDR_MSG_COPY_BEGIN:
+        return ldr_serve_copy_begin(q);
+    case LDR_MSG_COPY_END:
+        return ldr_serve_copy_end(q);
     default:
         return ldr_fail(q->err, LDR_E_UNSUPPORTED, "%s is not served from a folder", ldr_msg_name(type));
     }

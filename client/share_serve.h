@@ -48,4 +48,6 @@ int ldr_serve_command(struct ldr_request *q);
 int ldr_serve_check(struct ldr_request *q);
 int ldr_serve_compact(struct ldr_request *q);
 int ldr_serve_replicas(struct ldr_request *q);
+int ldr_serve_copy_begin(struct ldr_request *q);
+int ldr_serve_copy_end(struct ldr_request *q);
 #endif

@@ -140,6 +140,9 @@ int ldr_stats(struct ldr_store *store, const char *view, int64_t from_us, int64_
 {
     *out = NULL;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(store, err);
+    if (entered)
+        return entered;
     struct stats s = {.store = store, .from_us = from_us, .to_us = to_us, .caller = pthread_self()};
     struct ldr_catalog *c = ldr_store_catalog(store);
     int rc = ldr_catalog_view(c, view, &s.view, err);

@@ -8,6 +8,8 @@
 #include "client/cluster_store.h"
 #include "client/files.h"
 #include "client/layout.h"
+#include "client/share_guest.h"
+#include "client/share_host.h"
 
 #define MEMORY_DEFAULT      (UINT64_C(1) << 30)
 #define LATEST_DEFAULT      (UINT64_C(256) << 20)
@@ -58,6 +60,7 @@ static int take_options(struct ldr_store *s, const struct ldr_open_opts *opts, s
 static void destroy(struct ldr_store *s)
 {
     ldr_cluster_close(s);
+    ldr_host_destroy(s->host);
     for (uint32_t i = 0; s->shards && i < s->nshards; i++) {
         if (s->shards[i].shard)
             ldr_shard_close(s->shards[i].shard);
@@ -77,9 +80,20 @@ static void destroy(struct ldr_store *s)
     pthread_mutex_destroy(&s->backup);
     pthread_mutex_destroy(&s->async_lock);
     pthread_cond_destroy(&s->async_idle);
+    ldr_own_close(&s->own);
     free(s->url);
     free(s->dir);
     free(s);
+}
+
+/* Of a store that a child inherited: its memory, as far as nobody else's threads had it in their hands. The
+ * lock stays with the process that opened it; this copy of its descriptor must not keep it longer. */
+static void forget(struct ldr_store *s)
+{
+    ldr_layout_forget(s->lock_fd);
+    if (s->host)
+        ldr_host_forget(s->host);
+    s->lock_fd = -1;
 }
 
 static struct ldr_store *allocate(const char *url, const char *dir)
@@ -102,7 +116,7 @@ static struct ldr_store *allocate(const char *url, const char *dir)
     LDR_ASSERT(url && dir);
     s->url = strdup(url);
     s->dir = strdup(dir);
-    if (!s->url || !s->dir) {
+    if (!s->url || !s->dir || ldr_own_init(&s->own)) {
         destroy(s);
         return NULL;
     }
@@ -240,7 +254,7 @@ static int open_shards(struct ldr_store *s, bool fresh, struct ldr_err *err)
  * restore. */
 static void clean_up(struct ldr_store *s)
 {
-    static const char *const left[] = {LDR_LAYOUT_COPY, LDR_LAYOUT_RESTORE};
+    static const char *const left[] = {LDR_LAYOUT_COPY, LDR_LAYOUT_GUEST_COPY, LDR_LAYOUT_RESTORE};
     for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
         struct ldr_err why;
         char *path = ldr_path_join(s->dir, left[i]);
@@ -251,10 +265,11 @@ static void clean_up(struct ldr_store *s)
     ldr_change_finish_drops(s);
 }
 
-static int open_parts(struct ldr_store *s, struct ldr_err *err)
+static int open_parts(struct ldr_store *s, bool *busy, struct ldr_err *err)
 {
     bool fresh;
-    int rc = ldr_layout_lock(s->dir, s->opts.must_exist, &s->lock_fd, &fresh, err);
+    int rc = ldr_layout_lock(s->dir, s->opts.must_exist, !s->opts.exclusive, &s->lock_fd, &fresh, err);
+    *busy = rc == LDR_E_LOCKED;
     if (rc)
         return rc;
     rc = ldr_pool_create(s->opts.threads, &s->pool);
@@ -277,16 +292,19 @@ static int open_parts(struct ldr_store *s, struct ldr_err *err)
         rc = ldr_layout_seal(s->dir, !s->opts.no_sync, err);
     if (!rc)
         clean_up(s);
+    if (!rc && !s->opts.exclusive)
+        rc = ldr_host_create(s, &s->host, err);
     return rc;
 }
 
-int ldr_store_open_far(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
+int ldr_store_open_far(const char *url, const char *dir, const struct ldr_open_opts *opts,
+                       struct ldr_clock clock,
                        int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
                        struct ldr_store **out, struct ldr_err *err)
 {
     *out = NULL;
     ldr_err_clear(err);
-    struct ldr_store *s = allocate(url, "");
+    struct ldr_store *s = allocate(url, dir);
     if (!s)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     s->clock = clock;
@@ -302,30 +320,42 @@ int ldr_store_open_far(const char *url, const struct ldr_open_opts *opts, struct
     return rc;
 }
 
+int ldr_store_open_here(const char *url, const char *dir, const struct ldr_open_opts *opts,
+                        struct ldr_clock clock, struct ldr_store **out, bool *busy, struct ldr_err *err)
+{
+    *out = NULL;
+    *busy = false;
+    ldr_err_clear(err);
+    struct ldr_store *s = allocate(url, dir);
+    if (!s)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    s->clock = clock;
+    int rc = take_options(s, opts, err);
+    if (!rc)
+        rc = open_parts(s, busy, err);
+    if (rc)
+        destroy(s);
+    else
+        *out = s;
+    return rc;
+}
+
 int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
                    struct ldr_store **out, struct ldr_err *err)
 {
     static const char far[] = "cluster:";
     if (url && strncmp(url, far, sizeof far - 1) == 0)
-        return ldr_store_open_far(url, opts, clock, ldr_cluster_connect,
+        return ldr_store_open_far(url, "", opts, clock, ldr_cluster_connect,
                                   (void *)(uintptr_t)(url + sizeof far - 1), out, err);
+    const char *dir;
+    bool busy = false;
     *out = NULL;
     ldr_err_clear(err);
-    const char *dir;
     int rc = ldr_layout_url(url, &dir, err);
-    if (rc)
-        return rc;
-    struct ldr_store *s = allocate(url, dir);
-    if (!s)
-        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    s->clock = clock;
-    rc = take_options(s, opts, err);
     if (!rc)
-        rc = open_parts(s, err);
-    if (rc)
-        destroy(s);
-    else
-        *out = s;
+        rc = ldr_store_open_here(url, dir, opts, clock, out, &busy, err);
+    if (rc == LDR_E_LOCKED && busy && !(opts && opts->exclusive))
+        rc = ldr_guest_open(url, dir, opts, clock, out, err);
     return rc;
 }
 
@@ -338,6 +368,10 @@ void ldr_close(struct ldr_store *s)
 {
     if (!s)
         return;
+    if (!ldr_own_here(&s->own)) {
+        forget(s);
+        return;
+    }
     pthread_mutex_lock(&s->async_lock);
     while (s->async_pending)
         pthread_cond_wait(&s->async_idle, &s->async_lock);
@@ -348,4 +382,17 @@ void ldr_close(struct ldr_store *s)
 int ldr_store_stamp(struct ldr_store *s, int64_t *stamp_us, struct ldr_err *err)
 {
     return s->remote ? ldr_cluster_stamp(s->remote, stamp_us, err) : ldr_stamp_next(s->stamps, stamp_us, err);
+}
+
+int ldr_store_foreign(struct ldr_store *s, struct ldr_err *err)
+{
+    forget(s);
+    return ldr_fail(
+        err, LDR_E_CLOSED,
+        "the store was opened by another process, which forked this one: close it and open it anew");
+}
+
+int ldr_store_refresh(struct ldr_store *s, struct ldr_err *err)
+{
+    return s->guest ? ldr_cluster_refresh(s->remote, true, s->opts.read_ms, err) : 0;
 }

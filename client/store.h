@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "client/larder.h"
+#include "client/own.h"
 #include "client/place.h"
 #include "client/registry_file.h"
 #include "client/stamp.h"
@@ -50,8 +51,12 @@ struct ldr_catalog {
 /* ---- The store ---- */
 
 struct ldr_remote;
+struct ldr_host;
 struct ldr_store {
+    struct ldr_own own;        /* of this process, or of the one that forked it */
+    struct ldr_host *host;     /* serves the store to other processes; NULL: nobody asks */
     struct ldr_remote *remote; /* NULL: everything is here (cluster.h) */
+    bool guest;                /* remote: another process has the folder */
     char *url, *dir;           /* dir as given, without "local:" */
     int lock_fd;
     struct ldr_open_opts opts; /* with the defaults filled in */
@@ -73,7 +78,8 @@ struct ldr_store {
     _Atomic uint64_t version; /* catalog->version, for a check without the lock */
 
     struct ldr_stamp_file *stamps;
-    pthread_mutex_t backup; /* one backup at a time */
+    pthread_mutex_t backup;      /* one backup at a time */
+    _Atomic uint64_t guest_copy; /* the image that a guest copies from; 0 = none */
 
     pthread_mutex_t async_lock;
     pthread_cond_t async_idle;
@@ -83,10 +89,24 @@ struct ldr_store {
 /* ldr_open with a clock that is handed in. */
 int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
                    struct ldr_store **out, struct ldr_err *err);
-/* A far store: connect sets up the way there (cluster.h). */
-int ldr_store_open_far(const char *url, const struct ldr_open_opts *opts, struct ldr_clock clock,
+/* In this process or not at all. *busy: somebody has the folder (LDR_E_LOCKED). */
+int ldr_store_open_here(const char *url, const char *dir, const struct ldr_open_opts *opts,
+                        struct ldr_clock clock, struct ldr_store **out, bool *busy, struct ldr_err *err);
+/* A far store: connect sets up the way there (cluster.h). dir: "" in a cluster. */
+int ldr_store_open_far(const char *url, const char *dir, const struct ldr_open_opts *opts,
+                       struct ldr_clock clock,
                        int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
                        struct ldr_store **out, struct ldr_err *err);
+/* First in every call on a store: LDR_E_CLOSED in a child that inherited it; and definitions are brought up
+ * to now when another process has them. */
+int ldr_store_refresh(struct ldr_store *s, struct ldr_err *err);
+int ldr_store_foreign(struct ldr_store *s, struct ldr_err *err);
+static inline int ldr_store_enter(struct ldr_store *s, struct ldr_err *err)
+{
+    if (!ldr_own_here(&s->own))
+        return ldr_store_foreign(s, err);
+    return s->remote ? ldr_store_refresh(s, err) : 0;
+}
 /* Clock now, in microseconds. */
 static inline int64_t ldr_store_now(const struct ldr_store *s)
 {

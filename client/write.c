@@ -212,6 +212,9 @@ static int write_all(struct ldr_store *s, const char *view, struct writing *w, s
     struct ldr_err own; /* rows are refused through it, whether or not the caller wants the text */
     err = err ? err : &own;
     ldr_err_clear(err);
+    int entered = ldr_store_enter(s, err);
+    if (entered)
+        return entered;
     if (w->report)
         *w->report = (struct ldr_write_report){.rows = nrows};
     if (nrows && !event_us)

@@ -51,6 +51,7 @@ struct ldr_data_stats {
 int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_data_server **out,
                            struct ldr_err *err);
 int ldr_data_server_port(const struct ldr_data_server *s);
+int ldr_data_server_descriptor(const struct ldr_data_server *s); /* of the listening socket */
 void ldr_data_server_stats(const struct ldr_data_server *s, struct ldr_data_stats *out); /* any thread */
 /* On the first loop's thread. Stops accepting and closes all connections; closed() comes on the first loop
  * when every request has been answered (into nothing) and all is freed. */

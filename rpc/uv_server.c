@@ -481,6 +481,12 @@ int ldr_data_server_port(const struct ldr_data_server *s)
     return s->port;
 }
 
+int ldr_data_server_descriptor(const struct ldr_data_server *s)
+{
+    uv_os_fd_t fd = -1;
+    return uv_fileno(&s->listener.handle, &fd) ? -1 : fd;
+}
+
 void ldr_data_server_stats(const struct ldr_data_server *s, struct ldr_data_stats *out)
 {
     *out = (struct ldr_data_stats){.connections = atomic_load(&s->connections),

@@ -220,6 +220,6 @@ int fake_cluster_open(const char *url, const struct ldr_open_opts *opts, struct 
     }
     LDR_ASSERT(ldr_pool_create(2, &f->pool) == 0);
     first_map(f);
-    rc = ldr_store_open_far(url, opts, clock, connect_fake, f, out, err);
+    rc = ldr_store_open_far(url, "", opts, clock, connect_fake, f, out, err);
     return rc;
 }

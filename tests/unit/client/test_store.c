@@ -39,12 +39,14 @@ static void urls_and_options(void **state)
     ldr_close(NULL);
 }
 
-static void one_opener_at_a_time(void **state)
+static void one_opener_at_a_time_if_wanted(void **state)
 {
     (void)state;
     struct fixture f, g;
-    ck_init(&f, NULL, NULL);
+    struct ldr_open_opts alone = {.exclusive = true};
+    ck_init(&f, &alone, NULL);
     g = f;
+    assert_int_equal(ck_try_open(&g, &alone), LDR_E_LOCKED);
     assert_int_equal(ck_try_open(&g, NULL), LDR_E_LOCKED);
     char want[64];
     snprintf(want, sizeof want, "by process %ld", (long)getpid());
@@ -59,8 +61,12 @@ static void one_opener_at_a_time(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     fx_file_is(&f, "store/FORMAT", "larder 1\n");
+    assert_false(fx_exists(&f, "store/socket"));
     ldr_close(f.store);
     ck_open(&f, NULL); /* and free again */
+    assert_true(fx_exists(&f, "store/socket"));
+    g = f;
+    assert_int_equal(ck_try_open(&g, &alone), LDR_E_LOCKED); /* it is shared, but not wanted so */
     fx_close(&f);
 }
 
@@ -270,7 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_and_options),
-        cmocka_unit_test(one_opener_at_a_time),
+        cmocka_unit_test(one_opener_at_a_time_if_wanted),
         cmocka_unit_test(children_do_not_keep_it_locked),
         cmocka_unit_test(other_folders_are_left_alone),
         cmocka_unit_test(half_made_stores_are_finished),
