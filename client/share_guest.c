@@ -47,13 +47,13 @@ static bool take_over(struct ldr_guest *g)
     opts.must_exist = true; /* a folder that is gone is not begun anew */
     int rc = ldr_store_open_here(g->url, g->dir, &opts, g->clock, &inner, &busy, &why);
     pthread_mutex_lock(&g->lock);
-    g->why = rc && !busy ? why : (struct ldr_err){0};
+    g->why = rc && rc != LDR_E_LOCKED ? why : (struct ldr_err){0};
     atomic_store(&g->inner, inner);
     pthread_cond_broadcast(&g->news);
     pthread_mutex_unlock(&g->lock);
     if (rc == 0)
         ldr_logf(&g->remote->store->log, LDR_LOG_INFO, "took %s over", g->dir);
-    else if (!busy)
+    else if (rc != LDR_E_LOCKED)
         ldr_logf(&g->remote->store->log, LDR_LOG_WARN, "cannot take %s over: %s", g->dir, why.message);
     return rc == 0;
 }
@@ -275,15 +275,15 @@ static int connect_guest(struct ldr_remote *r, void *ctx, struct ldr_err *err)
     return rc;
 }
 
-/* *err says already that somebody has it. */
+/* *err says already that somebody has it, or why this process may not. */
 static int may_join(const char *dir, struct ldr_err *err)
 {
     struct ldr_share_socket s;
     long pid;
     bool shared;
     ldr_layout_holder(dir, &pid, &shared);
-    if (pid > 0 && !shared)
-        return LDR_E_LOCKED;
+    if (!shared && (pid > 0 || (err && err->code != LDR_E_LOCKED)))
+        return err ? err->code : LDR_E_LOCKED;
     int rc = ldr_share_socket_open(&s, dir, err);
     if (rc)
         return rc;

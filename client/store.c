@@ -331,6 +331,10 @@ int ldr_store_open_here(const char *url, const char *dir, const struct ldr_open_
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     s->clock = clock;
     int rc = take_options(s, opts, err);
+    if (!rc) {
+        rc = ldr_shard_allowed(err);
+        *busy = rc != 0; /* or nobody has it; then whoever waits for it is told */
+    }
     if (!rc)
         rc = open_parts(s, busy, err);
     if (rc)
@@ -354,7 +358,7 @@ int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr
     int rc = ldr_layout_url(url, &dir, err);
     if (!rc)
         rc = ldr_store_open_here(url, dir, opts, clock, out, &busy, err);
-    if (rc == LDR_E_LOCKED && busy && !(opts && opts->exclusive))
+    if (rc && busy && !(opts && opts->exclusive))
         rc = ldr_guest_open(url, dir, opts, clock, out, err);
     return rc;
 }

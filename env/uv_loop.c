@@ -1,5 +1,7 @@
 /* The loop on libuv: one uv_timer (and a uv_idle) drives a heap of timers, one uv_async brings jobs from
  * other threads. */
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -276,8 +278,14 @@ bool ldr_uv_loop_here(const struct ldr_uv_loop *l)
     return atomic_load(&l->runs) && uv_thread_equal(&self, &l->runner);
 }
 
+/* A write to a connection whose other end has gone fails with EPIPE; it must not end the process, which may
+ * not be ours to set up. */
 static void thread_main(void *arg)
 {
+    sigset_t pipes;
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipes, NULL);
     ldr_uv_loop_run(arg);
 }
 

@@ -22,7 +22,6 @@ struct ldr_data_server {
     void *hello_ctx;
     char cluster[LDR_NAME_MAX + 1];
     union stream listener; /* a handle on the first loop */
-    bool local;            /* a Unix socket */
     int port;
     uint32_t connections_max;
     size_t n_shards, turn;
@@ -312,7 +311,7 @@ static void arrive(struct ldr_job *j)
     p->conn.relieved = on_relieved;
     p->conn.broken = on_broken;
     p->conn.freed = on_freed;
-    p->conn.local = sh->server->local;
+    p->conn.local = sh->server->listener.handle.type == UV_NAMED_PIPE;
     conn_init(&sh->wire, &p->conn);
     p->conn.frame_max = HELLO_BYTES < sh->wire.limits.frame_bytes ? HELLO_BYTES : sh->wire.limits.frame_bytes;
     p->since_ms = wire_now_ms(&sh->wire);
@@ -339,7 +338,7 @@ static void accepting(uv_stream_t *listener, int status)
     union stream *temp = ldr_alloc(NULL, sizeof *temp);
     struct arrival *a = ldr_alloc(NULL, sizeof *a);
     LDR_ASSERT(temp && a); /* without them the listener would spin */
-    if (s->local)
+    if (listener->type == UV_NAMED_PIPE)
         uv_pipe_init(listener->loop, &temp->pipe, 0);
     else
         uv_tcp_init(listener->loop, &temp->tcp);
@@ -442,7 +441,7 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     LDR_ASSERT(o->n_loops > 0);
     const char *cluster = o->cluster ? o->cluster : "";
     if (strlen(cluster) > LDR_NAME_MAX)
-        return ldr_fail(err, LDR_E_TOO_BIG, "the name of the cluster is longer than %d bytes", LDR_NAME_MAX);
+        return ldr_fail(err, LDR_E_TOO_BIG, "the cluster's name is over %d bytes", LDR_NAME_MAX);
     struct ldr_data_server *s = ldr_calloc(NULL, 1, sizeof *s + o->n_loops * sizeof s->shards[0]);
     if (!s)
         return ldr_fail(err, LDR_E_NOMEM, "no memory for a server");
@@ -453,7 +452,6 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     s->n_shards = o->n_loops;
     s->closed_job.run = server_closed;
     atomic_store(&s->shards_left, o->n_loops + 1);
-    s->local = local_path(o->listen) != NULL;
     s->listener.handle.data = s;
     int rc = listen_on(&s->listener, ldr_uv_loop_handle(o->loops[0]), o->listen, accepting, &s->port, err);
     if (rc) {
@@ -483,7 +481,7 @@ int ldr_data_server_port(const struct ldr_data_server *s)
 
 int ldr_data_server_descriptor(const struct ldr_data_server *s)
 {
-    uv_os_fd_t fd = -1;
+    uv_os_fd_t fd;
     return uv_fileno(&s->listener.handle, &fd) ? -1 : fd;
 }
 

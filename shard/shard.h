@@ -26,6 +26,10 @@ struct ldr_shard_opts {
     struct ldr_pool *pool;     /* borrowed: for bulk loads; may be NULL (then in the calling thread) */
     const struct ldr_log *log; /* borrowed; may be NULL */
 };
+/* Whether this process may open shards at all: not when it was forked off from one that had
+ * (LDR_E_UNSUPPORTED).
+ */
+int ldr_shard_allowed(struct ldr_err *err);
 /* LDR_E_LOCKED, _CORRUPT, _FORMAT, _IO, _NOSPACE with detail. Finishes or undoes a bulk load that a crash
  * interrupted. */
 int ldr_shard_open(const struct ldr_shard_opts *o, struct ldr_shard **out, struct ldr_err *err);

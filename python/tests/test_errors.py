@@ -130,9 +130,9 @@ def test_a_closed_store_says_so(simple):
     assert online.to_arrow().num_rows == 1
 
 
-def test_a_folder_is_open_once(simple):
-    with pytest.raises(larder.LockedError, match="is open already"):
-        larder.connect(simple.url)
+def test_a_folder_may_be_open_more_than_once(simple):
+    with larder.connect(simple.url) as other:
+        assert other.list()["name"] == simple.list()["name"]
     with pytest.raises(larder.NotFoundError):
         larder.connect(simple.url + "-not", must_exist=True)
     with pytest.raises(larder.InvalidError):

@@ -132,6 +132,32 @@ static void forked_processes_open_anew(void **state)
     fx_close(&f);
 }
 
+static int without_threads(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct ldr_open_opts quick = {.read_ms = 500}, alone = {.exclusive = true};
+    struct ldr_store *s;
+    char url[600];
+    url_of(f, url);
+    if (ldr_open(url, &alone, &s, &f->err) != LDR_E_UNSUPPORTED || !strstr(f->err.message, "RocksDB"))
+        return 1;
+    if (ldr_open(url, &quick, &s, &f->err) != LDR_E_UNSUPPORTED || !strstr(f->err.message, "RocksDB"))
+        return 2;
+    return 0;
+}
+
+/* RocksDB's threads stay with the parent: its children may ask, but not have a folder. */
+static void forked_processes_have_no_folder(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fx_init(&f, NULL, share_defs);
+    ldr_close(f.store);
+    assert_int_equal(in_child(without_threads, &f), 0);
+    fx_open(&f, NULL);
+    fx_close(&f);
+}
+
 static void long_paths_are_reached(void **state)
 {
     (void)state;
@@ -371,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_guest_follows_when_the_holder_closes),
         cmocka_unit_test(definitions_are_those_of_now),
         cmocka_unit_test(forked_processes_open_anew),
+        cmocka_unit_test(forked_processes_have_no_folder),
         cmocka_unit_test(long_paths_are_reached),
         cmocka_unit_test(a_guest_takes_a_backup),
         cmocka_unit_test(care_is_taken_from_a_guest),

@@ -1,5 +1,6 @@
 /* Calls over a Unix socket: as over TCP; what differs is the name, and who may use it. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -153,6 +154,35 @@ static void another_protocol_is_told(void **state)
     ldr_buf_close(&b);
 }
 
+static struct {
+    struct ldr_job job;
+    sem_t seen;
+    int blocked;
+} look;
+
+static void look_at_signals(struct ldr_job *j)
+{
+    sigset_t now;
+    (void)j;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    look.blocked = sigismember(&now, SIGPIPE);
+    sem_post(&look.seen);
+}
+
+/* Whoever writes to a process that was killed gets SIGPIPE, unless its thread takes none. */
+static void a_dead_peer_is_no_signal(void **state)
+{
+    (void)state;
+    sem_init(&look.seen, 0, 0);
+    look.job.run = look_at_signals;
+    ldr_uv_loop_post(kit.loops[0], &look.job);
+    sem_wait(&look.seen);
+    assert_int_equal(look.blocked, 1);
+    sigset_t now;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    assert_int_equal(sigismember(&now, SIGPIPE), 0); /* the program's own threads are left alone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_its_owners_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(another_protocol_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dead_peer_is_no_signal, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
