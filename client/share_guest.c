@@ -275,15 +275,15 @@ static int connect_guest(struct ldr_remote *r, void *ctx, struct ldr_err *err)
     return rc;
 }
 
-/* *err says already that somebody has it, or why this process may not. */
+/* *err says already that somebody has it. */
 static int may_join(const char *dir, struct ldr_err *err)
 {
     struct ldr_share_socket s;
     long pid;
     bool shared;
     ldr_layout_holder(dir, &pid, &shared);
-    if (!shared && (pid > 0 || (err && err->code != LDR_E_LOCKED)))
-        return err ? err->code : LDR_E_LOCKED;
+    if (!shared && pid > 0)
+        return LDR_E_LOCKED;
     int rc = ldr_share_socket_open(&s, dir, err);
     if (rc)
         return rc;

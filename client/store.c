@@ -297,6 +297,23 @@ static int open_parts(struct ldr_store *s, bool *busy, struct ldr_err *err)
     return rc;
 }
 
+/* A process that must not have the folder may still ask whoever has it. */
+static int may_have(const struct ldr_store *s, bool *busy, struct ldr_err *err)
+{
+    struct ldr_err why;
+    int fd, rc = ldr_shard_allowed(&why);
+    bool fresh;
+    if (!rc)
+        return 0;
+    *busy = ldr_layout_lock(s->dir, true, true, &fd, &fresh, err) == LDR_E_LOCKED;
+    if (*busy)
+        return LDR_E_LOCKED;
+    ldr_layout_unlock(fd);
+    if (err)
+        *err = why;
+    return rc;
+}
+
 int ldr_store_open_far(const char *url, const char *dir, const struct ldr_open_opts *opts,
                        struct ldr_clock clock,
                        int (*connect)(struct ldr_remote *r, void *ctx, struct ldr_err *err), void *ctx,
@@ -331,10 +348,8 @@ int ldr_store_open_here(const char *url, const char *dir, const struct ldr_open_
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     s->clock = clock;
     int rc = take_options(s, opts, err);
-    if (!rc) {
-        rc = ldr_shard_allowed(err);
-        *busy = rc != 0; /* or nobody has it; then whoever waits for it is told */
-    }
+    if (!rc)
+        rc = may_have(s, busy, err);
     if (!rc)
         rc = open_parts(s, busy, err);
     if (rc)
@@ -358,7 +373,7 @@ int ldr_store_open(const char *url, const struct ldr_open_opts *opts, struct ldr
     int rc = ldr_layout_url(url, &dir, err);
     if (!rc)
         rc = ldr_store_open_here(url, dir, opts, clock, out, &busy, err);
-    if (rc && busy && !(opts && opts->exclusive))
+    if (rc == LDR_E_LOCKED && busy && !(opts && opts->exclusive))
         rc = ldr_guest_open(url, dir, opts, clock, out, err);
     return rc;
 }

@@ -1,8 +1,8 @@
 """An open store: who may call into it, and when it is closed.
 
 The C library allows any number of threads at once, but none while it closes. In a process that was forked off, its threads
-(and those of RocksDB and nng under it) do not exist: there an inherited store is refused, and so is opening another one
-when the parent had one before the fork. What would else happen is a hang, or the end of the process.
+(and those of RocksDB and nng under it) do not exist: there an inherited store is refused, and so is opening a cluster
+when the parent had a store before the fork. A folder may be opened anew while another process has it (the library sees to that).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Handle:
             setattr(opts, name, value)
         opts.log = lib.larder_py_log
         global _used
-        if _generation:
+        if _generation and not url.startswith("local:"):
             raise UnsupportedError(
                 f"{url} cannot be opened here: this process was forked off from one that had opened a store, and background "
                 "threads do not come along. Open stores after forking only, or start processes by "

@@ -518,7 +518,7 @@ def connect(
     read_ms: int = 0,
     write_ms: int = 0,
 ) -> Store:
-    """Opens a store: "local:DIR" (made when it is not there, unless must_exist; one process at a time) or
+    """Opens a store: "local:DIR" (made when it is not there, unless must_exist; several processes may have it open at once) or
     "cluster:host:port,...". Zeros are defaults; larder.h says what each option does."""
     return Store(
         url,

@@ -37,10 +37,11 @@ static void a_killed_holder_is_followed(void **state)
 
 struct worker {
     struct ldr_store *store;
-    int64_t id, written;
+    int64_t id;
+    _Atomic int64_t written;
     _Atomic bool stop;
     struct ldr_err err;
-    int rc;
+    _Atomic int rc;
     pthread_t thread;
 };
 
@@ -72,14 +73,14 @@ static void guests_race_for_it(void **state)
             pthread_create(&w[i].thread, NULL, work, &w[i]);
         }
         for (int i = 0; i < N; i++)
-            while (!w[i].rc && *(volatile int64_t *)&w[i].written < 3)
+            while (!w[i].rc && w[i].written < 3)
                 sched_yield();
         int64_t before[N];
         end_child(holder);
         for (int i = 0; i < N; i++)
-            before[i] = *(volatile int64_t *)&w[i].written;
+            before[i] = w[i].written;
         for (int i = 0; i < N; i++)
-            while (!w[i].rc && *(volatile int64_t *)&w[i].written < before[i] + 3)
+            while (!w[i].rc && w[i].written < before[i] + 3)
                 sched_yield();
         int have = 0;
         for (int i = 0; i < N; i++) {
@@ -196,7 +197,7 @@ struct applying {
     _Atomic int rounds;
     int named;
     _Atomic bool stop;
-    int rc;
+    _Atomic int rc;
     struct ldr_err err;
 };
 
