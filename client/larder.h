@@ -126,21 +126,16 @@ struct ldr_open_opts {   /* zeros are defaults */
      * later only what it takes to refuse facts that come late. Default 10 days; -1 = 0 */
     int64_t erase_grace_us;
 };
-/* "local:DIR": the store in a folder, with several processes of one user and machine at once. The first that
- * opens it has it in this process and answers the others over a socket in it; when that process ends, however
- * it ends, one of the others takes over, and calls under way go on. Every call sees all that returned before,
- * in any process. LDR_E_LOCKED: somebody has it `exclusive`, or this call wants it so. LDR_E_TIMEOUT: the
- * process that has it does not answer. After fork() a handle of the parent is of no use in the child: every
- * call but ldr_close says LDR_E_CLOSED; the child opens the store anew.
- * "cluster:host:port[,host:port...]": opening asks strictly, so that what anybody was told has happened is
- * seen. Later changes of definitions and of the map are followed by themselves: coordinators publish a
- * notice, and every two seconds they are asked, so an open store is usually milliseconds behind, without
- * notices two seconds; reads and writes do not fail for it. While no coordinator answers it goes on with what
- * it knows. */
+/* "local:DIR": a folder, for several processes at once. The first has it and answers the others; when it
+ * ends, one of them follows, and calls go on. Every call sees what returned before in any process.
+ * LDR_E_LOCKED: it is, or is wanted, `exclusive`. LDR_E_TIMEOUT: who has it is silent. After fork() calls in
+ * the child say LDR_E_CLOSED; it may open anew what another process has. "cluster:host:port[,host:port...]":
+ * opening asks strictly: what anybody was told has happened is seen. Later changes are followed by
+ * themselves, usually within milliseconds, without notices within two seconds; while no coordinator answers
+ * it goes on with what it knows. */
 LDR_API int ldr_open(const char *url, const struct ldr_open_opts *opts, struct ldr_store **out,
                      struct ldr_err *err);
-/* Waits for asynchronous requests. No other call on the store may be under way. Queries die with it: destroy
- * them first. */
+/* Waits for asynchronous requests. No other call may be under way. Destroy queries first. */
 LDR_API void ldr_close(struct ldr_store *s);
 
 /* ---- Tables: what the catalog, statistics and reports answer ---- */

@@ -23,18 +23,21 @@ static int asof(struct ldr_remote *r, const struct ldr_point *p, size_t n, const
     return say(r, ldr_cluster_asof(r, p, n, q, LDR_FRESH_BOUNDED, scratch, out, err), err);
 }
 
-static int asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us, const struct ldr_probe *probes,
-                       size_t n, int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f),
-                       void *ctx, struct ldr_err *err)
+static int asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us, int fresh,
+                       const struct ldr_probe *probes, size_t n,
+                       int (*emit)(void *ctx, const struct ldr_probe *p, const struct ldr_fact *f), void *ctx,
+                       struct ldr_err *err)
 {
-    int rc = ldr_cluster_asof_sorted(r, view, ttl_us, probes, n, emit, ctx, err);
+    (void)fresh;
+    int rc = ldr_cluster_asof_sorted(r, view, ttl_us, LDR_FRESH_BOUNDED, probes, n, emit, ctx, err);
     return rc < 0 ? say(r, rc, err) : rc;
 }
 
-static int scan(struct ldr_remote *r, const struct ldr_scan_opts *o,
+static int scan(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                 int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err)
 {
-    int rc = ldr_cluster_scan(r, o, fn, ctx, err);
+    (void)fresh;
+    int rc = ldr_cluster_scan(r, o, LDR_FRESH_BOUNDED, fn, ctx, err);
     return rc < 0 ? say(r, rc, err) : rc;
 }
 
