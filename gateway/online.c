@@ -2,6 +2,8 @@
 #include "gateway/entities.h"
 #include "gateway/handlers.h"
 
+#define CELLS_MAX ((size_t)2 << 20) /* of one answer: about 100 MiB of text */
+
 struct ask {
     struct ldr_gw_wish wish;
     struct ldr_slice entities;
@@ -24,6 +26,9 @@ static int read_rows(struct ldr_gw_worker *w, const struct ask *ask, bool feast,
     int rc = ldr_gw_queries_get(&w->queries, &ask->wish, ldr_gw_mono_us(), query, err);
     if (!rc)
         rc = ldr_gw_entities(ask->entities, *query, &w->arena, w->config->rows, feast, keys, nrows, err);
+    if (!rc && *nrows > CELLS_MAX / (*query)->ncols)
+        rc = ldr_fail(err, LDR_E_TOO_BIG, "more than %zu values at one time: ask in several requests",
+                      CELLS_MAX);
     if (!rc)
         rc = ldr_online_get((*query)->query, *keys, *nrows, &ask->opts, w->rows, err);
     if (rc == LDR_E_CONFLICT && *query) /* a view was deleted and made anew with another shape */

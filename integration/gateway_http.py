@@ -287,6 +287,13 @@ def drains(g):
     assert any("stopped" in line for line in g.log)
 
 
+def too_many_values(g):
+    g.start(rows=1000000)
+    status, reply = g.online(ALL, {"driver_id": [1] * 300000})
+    assert status == 413 and reply["error"]["code"] == "TOO_BIG", reply
+    assert g.stop() == 0
+
+
 def serves(g):
     """`larder serve` is the same."""
     g.start(serve=True)
@@ -335,6 +342,7 @@ with Gateway(bin_dir) as g:
     g.start(connections=32)
     check("too many connections", too_many_connections, g)
     g.stop()
+    check("too many values", too_many_values, g)
     check("larder serve", serves, g)
 check("settings", settings)
 finish()

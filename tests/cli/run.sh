@@ -161,7 +161,7 @@ if [ $code = 130 ] && [ -n "$said" ] && [ "$("$larder" scan v | sed 1d | wc -l)"
 expect 0 "check after Ctrl-C" "sound" check
 expect 0 "check at the end" "sound" check
 # the settings that are documented, and one that is not
-for daemon in node coordinator; do
+for daemon in node coordinator gateway; do
     cp "$root/deploy/larder-$daemon.yaml" "$dir/$daemon.yaml"
     echo 'colour: red' >>"$dir/$daemon.yaml"
     at=$(wc -l <"$dir/$daemon.yaml")
