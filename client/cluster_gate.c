@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define AGAIN_MS   50                 /* after BUSY */
+#define AGAIN_MS   50                 /* after BUSY, and while it connects */
 #define AGAIN_MOST 100                /* times */
 #define WAIT_US    UINT64_C(60000000) /* at a time: every call ends by itself, at its time-out at the latest */
 
@@ -147,6 +147,13 @@ static int send_one(struct asking *a, size_t i)
     return 0;
 }
 
+/* No connection yet: that may take longer than a call waits for it. A host that is gone fails otherwise soon.
+ */
+static bool passes(const struct ldr_gate_call *c)
+{
+    return c->code == LDR_E_BUSY || (c->code == LDR_E_TIMEOUT && c->call.never_sent);
+}
+
 /* BUSY passes: a newer map is on its way there, or a replica is being opened. */
 static int send_again(struct asking *a)
 {
@@ -182,7 +189,7 @@ int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ld
         for (struct ldr_gate_call *c = ldr_gate_wait(a.g, wait_us), *next; c; c = next) {
             size_t i = c->units[0];
             next = c->next;
-            if (c->code == LDR_E_BUSY && !patience_us && a.tries[i] < AGAIN_MOST) {
+            if (passes(c) && !patience_us && a.tries[i] < AGAIN_MOST) {
                 a.tries[i]++;
                 a.again[a.nagain++] = i;
             } else {

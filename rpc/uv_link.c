@@ -139,7 +139,7 @@ void link_call(struct link *l, enum ldr_msg_type type, struct ldr_slice payload,
     uint64_t now = p->seam->mono_us(p->seam->ctx);
     l->used_ms = wire_now_ms(&p->wire);
     if (l->tired || (l->state == LINK_IDLE && now < l->not_before_us)) {
-        peers_end(p, c, LDR_E_UNAVAILABLE, true);
+        peers_end(p, c, l->tired ? LDR_E_TIMEOUT : LDR_E_UNAVAILABLE, true);
         return;
     }
     bool full = l->state == LINK_READY ? conn_unsent(&l->tie->conn) > p->wire.limits.unsent_max
@@ -190,7 +190,7 @@ static void patience_over(struct ldr_timer *t)
     struct link *l = t->owner;
     l->tired = true;
     while (l->waiting.first)
-        record_end(l->waiting.first, LDR_E_UNAVAILABLE);
+        record_end(l->waiting.first, LDR_E_TIMEOUT);
 }
 
 static void patience_begins(struct link *l)
