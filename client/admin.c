@@ -99,7 +99,7 @@ int ldr_admin_init(struct ldr_admin *a, const char *name, uint32_t shards, uint3
 /* A node by its number or its address, as the map has it. */
 static int find_node(struct ldr_admin *a, const char *node, uint32_t *id, struct ldr_err *err)
 {
-    struct ldr_state_req q = {0};
+    struct ldr_state_req q = {.strict = 1}; /* a member that has just started knows nothing yet */
     struct ldr_state_rep rep;
     struct ldr_buf out, in;
     struct ldr_arena arena;
