@@ -1,6 +1,9 @@
 # What `cmake --install` puts where: the four programs, the library, one header, and the two ways to find them.
 include(CMakePackageConfigHelpers)
-install(TARGETS larder-cli larder-node larder-coordinator larder-gateway RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS larder-cli larder-node larder-coordinator RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(LARDER_GATEWAY)
+  install(TARGETS larder-gateway RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(TARGETS larder EXPORT LarderTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/client/larder.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

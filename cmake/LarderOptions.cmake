@@ -1,6 +1,10 @@
 # Options, warnings and sanitizers, in one place so that every target agrees.
 option(LARDER_TESTS "Build the tests" ON)
 option(LARDER_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(LARDER_GATEWAY "Build larder-gateway (needs http-parser)" ON)
+if(LARDER_TESTS AND NOT LARDER_GATEWAY)
+  message(FATAL_ERROR "the tests need the gateway: -DLARDER_GATEWAY=ON, or -DLARDER_TESTS=OFF")
+endif()
 option(LARDER_BENCH "Build the benchmarks (needs LMDB, SQLite)" OFF)
 option(LARDER_FAULTS "Compile named fault points in (test builds only)" OFF)
 set(LARDER_SANITIZE "" CACHE STRING "Sanitizers: address,undefined | thread | empty")

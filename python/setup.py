@@ -47,7 +47,7 @@ class BuildExt(build_ext):
         where = library_dir()
         if not os.environ.get("LARDER_BUILD_DIR"):
             build = str(where.parent)
-            options = ("-DCMAKE_BUILD_TYPE=Release", "-DLARDER_TESTS=OFF")
+            options = ("-DCMAKE_BUILD_TYPE=Release", "-DLARDER_TESTS=OFF", "-DLARDER_GATEWAY=OFF")
             run("cmake", "-S", str(ROOT), "-B", build, "-G", "Ninja", *options)
             run("cmake", "--build", build, "--target", "larder")
         if not (where / LIBRARY).exists():
