@@ -6,7 +6,10 @@
 
 #define FLAG_ASOF   1u
 #define FLAG_STRICT 2u
-#define FLAG_ANY    4u
+
+#define SORT_FEW   512 /* points */
+#define DEAL_LEAST 24
+#define FLAG_ANY   4u
 
 struct reading {
     const struct ldr_point *points;
@@ -106,15 +109,46 @@ static int finish(struct ldr_errand *j, const size_t *units, size_t n, struct ld
     return rc;
 }
 
+/* The usual batch: dealt by the first byte, then put right among neighbours. Hashes are spread evenly; even
+ * if they were not, so few cost little. */
+static void deal(const struct ldr_point *points, struct by_hash *sorted, size_t n)
+{
+    uint32_t at[257] = {0};
+    for (size_t i = 0; i < n; i++)
+        at[(points[i].hash >> 56) + 1]++;
+    for (size_t b = 0; b < 256; b++)
+        at[b + 1] += at[b];
+    for (size_t i = 0; i < n; i++)
+        sorted[at[points[i].hash >> 56]++] = (struct by_hash){points[i].hash, i};
+}
+static void sort_few(const struct ldr_point *points, struct by_hash *sorted, size_t n)
+{
+    if (n > DEAL_LEAST)
+        deal(points, sorted, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            sorted[i] = (struct by_hash){points[i].hash, i};
+    for (size_t i = 1; i < n; i++) {
+        struct by_hash moved = sorted[i];
+        size_t k = i;
+        for (; k > 0 && sorted[k - 1].hash > moved.hash; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = moved;
+    }
+}
+
 static int sort_points(struct reading *r, struct ldr_unit *units, size_t n)
 {
-    struct by_hash few[64], *sorted = n <= 64 ? few : ldr_calloc(NULL, n, sizeof *sorted);
+    struct by_hash few[SORT_FEW], *sorted = n <= SORT_FEW ? few : ldr_calloc(NULL, n, sizeof *sorted);
     if (!sorted)
         return LDR_E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = (struct by_hash){r->points[i].hash, i};
-    if (n > 1)
+    if (n <= SORT_FEW) {
+        sort_few(r->points, sorted, n);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            sorted[i] = (struct by_hash){r->points[i].hash, i};
         qsort(sorted, n, sizeof *sorted, cmp_hash);
+    }
     for (size_t i = 0; i < n; i++) {
         r->order[i] = sorted[i].point;
         units[i] = (struct ldr_unit){
