@@ -5,6 +5,7 @@
     X(ack_before_local_sync, "a client's write counts the local copy before it is durable")              \
     X(collect_early, "tombstones are collected though one replica has not passed them")                  \
     X(collect_ignores_pending, "tombstones are collected without asking a replica being added")          \
+    X(collect_unfenced, "a node that was away for too long keeps what it has")                           \
     X(cursor_before_durable, "the pull cursor moves before what was pulled is durable")                  \
     X(damage_ignored, "a replica whose bytes turn out bad while it is open is kept")                     \
     X(drained_rule_ignored, "a pending replica is caught up without having drained the old ones")        \

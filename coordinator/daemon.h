@@ -13,7 +13,7 @@ struct ldr_daemon_config {
     const char *dir, *listen, *advertise, *notices, *raft, *raft_listen, *http, *cluster;
     const char *log_format, *log_level, *config;
     bool bootstrap, check_config, help, version;
-    int64_t down_after_us, replace_after_us;
+    int64_t down_after_us, replace_after_us, fence_after_us;
     uint64_t moves_a_node;
     struct ldr_member members[LDR_DAEMON_MEMBERS];
     size_t nmembers;

@@ -33,6 +33,8 @@ static size_t table(struct ldr_daemon_config *c, struct ldr_option out[24])
          "a silent node counts as down (default 5s)"},
         {"replace-after", LDR_OPTION_TIME, &c->replace_after_us, "TIME",
          "a silent node's replicas are made anew elsewhere (default: never)"},
+        {"fence-after", LDR_OPTION_TIME, &c->fence_after_us, "TIME",
+         "a node silent so long fills its replicas anew before it counts again; 0s: never (default 168h)"},
         {"moves-a-node", LDR_OPTION_U64, &c->moves_a_node, "N",
          "moves at one time onto or off one node (default 2)"},
         {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
@@ -130,7 +132,10 @@ int ldr_daemon_configure(struct ldr_daemon_config *c, int argc, char **argv, str
 {
     struct ldr_option options[24];
     struct ldr_daemon_config first = {0};
-    *c = (struct ldr_daemon_config){.listen = "127.0.0.1:7410", .log_format = "text", .log_level = "info"};
+    *c = (struct ldr_daemon_config){.listen = "127.0.0.1:7410",
+                                    .fence_after_us = INT64_C(7) * 86400 * 1000000,
+                                    .log_format = "text",
+                                    .log_level = "info"};
     ldr_arena_init(&c->arena, NULL, 4096);
     ldr_arena_init(&first.arena, NULL, 4096);
     /* once to find the file, then the file, then once more, so that the command line wins */

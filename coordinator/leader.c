@@ -83,6 +83,10 @@ static struct ldr_report report_of(const struct ldr_msg_replica *r)
                            .move_bytes_total = r->move_bytes_total,
                            .tombs_kept = r->tombs_kept,
                            .tombs_collected = r->tombs_collected};
+    for (uint32_t i = 0; i < r->n_lags && i < LDR_REPLICAS_MAX; i++) {
+        x.lags[x.nlags].node = r->lags[i].node;
+        x.lags[x.nlags++].age_us = r->lags[i].age_us;
+    }
     for (uint32_t i = 0; i < r->n_lags; i++)
         x.lag_facts = r->lags[i].facts > x.lag_facts ? r->lags[i].facts : x.lag_facts;
     return x;
@@ -127,6 +131,7 @@ int ldr_leader_heartbeat(struct ldr_leader *l, const struct ldr_map *map, const 
     ldr_release(l->o.heap, w->reports);
     *w = (struct ldr_watched){.node = h->node,
                               .seen_us = mono_us,
+                              .incarnation = h->incarnation,
                               .disk_used = h->disk_used,
                               .disk_free = h->disk_free,
                               .map_version = h->map_version,
@@ -166,15 +171,67 @@ static int look_for_new(struct due *d)
     struct ldr_leader *l = d->l;
     for (uint32_t i = 0; i < d->map->nnodes; i++) {
         uint32_t node = d->map->nodes[i].id, at = place_of(l, node);
-        if (at < l->nnodes && l->nodes[at].node == node)
+        uint64_t incarnation = d->map->nodes[i].incarnation;
+        if (at < l->nnodes && l->nodes[at].node == node) {
+            struct ldr_watched *known = &l->nodes[at];
+            if (known->incarnation && known->incarnation != incarnation)
+                known->seen_us = d->mono_us; /* it was fenced, or came back: it gets its time to speak up */
+            known->incarnation = incarnation;
             continue;
+        }
         struct ldr_watched *w = watch(l, node);
         if (!w)
             return LDR_E_NOMEM;
+        w->incarnation = incarnation;
         w->seen_us = l->looked ? d->mono_us : l->begin_us;
     }
     l->looked = true;
     return 0;
+}
+
+/* Whether the others have all that a silent node can have acknowledged: each of them has everything, and has
+ * pulled from each other one since, to the end of its log. */
+static bool others_have_it(const struct due *d, uint32_t node, uint64_t silent)
+{
+    for (uint32_t i = 0; i < d->map->nshards; i++) {
+        const struct ldr_map_shard *s = &d->map->shards[i];
+        uint32_t up = 0;
+        for (uint32_t k = 0; k < s->nreplicas && ldr_map_replica(s, node); k++) {
+            const struct ldr_report *r = ldr_leader_report(d->l, s->replicas[k].node, s->id);
+            if (s->replicas[k].node == node || s->replicas[k].state == LDR_REPLICA_PENDING)
+                continue;
+            if (!r || r->epoch != s->epoch || r->state != s->replicas[k].state ||
+                silent_us(d, s->replicas[k].node) > d->l->o.down_after_us)
+                return false;
+            uint32_t fresh = 0, peers = 0;
+            for (uint32_t j = 0; j < s->nreplicas; j++)
+                peers += s->replicas[j].node != node && s->replicas[j].node != s->replicas[k].node &&
+                         s->replicas[j].state != LDR_REPLICA_PENDING;
+            for (uint32_t j = 0; j < r->nlags; j++)
+                fresh += r->lags[j].node != node && r->lags[j].age_us < silent / 2 &&
+                         ldr_map_replica(s, r->lags[j].node) &&
+                         ldr_map_replica(s, r->lags[j].node)->state != LDR_REPLICA_PENDING;
+            if (fresh < peers)
+                return false;
+            up++;
+        }
+        if (ldr_map_replica(s, node) && up < d->map->write_quorum)
+            return false;
+    }
+    return true;
+}
+
+static void fence(struct due *d)
+{
+    uint64_t after = d->l->o.fence_after_us;
+    for (uint32_t i = 0; after && i < d->map->nnodes; i++) {
+        const struct ldr_map_node *n = &d->map->nodes[i];
+        uint64_t silent = silent_us(d, n->id);
+        if (n->state == LDR_NODE_DOWN && !ldr_map_node_fenced(n) && silent > after &&
+            others_have_it(d, n->id, silent))
+            yield_command(d, (struct ldr_map_command){
+                                 .kind = LDR_CMD_NODE_FENCE, .node = n->id, .incarnation = n->incarnation});
+    }
 }
 
 static void liveness(struct due *d)
@@ -374,6 +431,7 @@ int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mo
     if (rc)
         return rc;
     liveness(&d);
+    fence(&d);
     advance(&d);
     fulfil(&d);
     rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */

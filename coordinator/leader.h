@@ -13,7 +13,9 @@ struct ldr_leader_opts {
     uint64_t abort_after_us;   /* a move onto a node that is silent so long is called off; 0 = 60 s */
     uint64_t replace_after_us; /* the replicas of a node that is silent so long are made anew elsewhere; 0 =
                                   never */
-    uint32_t moves_a_node;     /* at once, onto a node or off it; 0 = 2 */
+    uint64_t fence_after_us; /* a node that is silent so long is fenced, where the others have all it had; 0 =
+                                never */
+    uint32_t moves_a_node;   /* at once, onto a node or off it; 0 = 2 */
 };
 /* mono_us: now, of a clock that never goes back; as in all calls below. */
 int ldr_leader_create(const struct ldr_leader_opts *o, uint64_t mono_us, struct ldr_leader **out);

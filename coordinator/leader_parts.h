@@ -8,10 +8,16 @@ struct ldr_report { /* of a replica, in a heartbeat */
     uint8_t state;
     uint64_t lo, hi; /* on its disk */
     uint64_t epoch, facts, bytes, lag_facts, moved_bytes, move_bytes_total, tombs_kept, tombs_collected;
+    struct {
+        uint32_t node;
+        uint64_t age_us; /* since it had all that this node had */
+    } lags[LDR_REPLICAS_MAX];
+    uint32_t nlags;
 };
 struct ldr_watched {
     uint32_t node;
-    uint64_t seen_us; /* mono; of a node that was not heard yet: when it was first looked for */
+    uint64_t seen_us;     /* mono; of a node that was not heard yet: when it was first looked for */
+    uint64_t incarnation; /* by the map */
     uint64_t disk_used, disk_free, map_version;
     struct ldr_report *reports; /* sorted by shard */
     uint32_t nreports;

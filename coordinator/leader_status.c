@@ -27,10 +27,10 @@ static void put_members(struct ldr_json *j, const struct ldr_leader_view *v)
     ldr_json_array_end(j);
 }
 
-static const char *node_state(uint8_t state)
+static const char *node_state(const struct ldr_map_node *n)
 {
     static const char *const names[] = {"", "active", "draining", "down", "removed"};
-    return names[state];
+    return ldr_map_node_fenced(n) ? "fenced" : names[n->state];
 }
 
 static void put_node(struct ldr_json *j, const struct ldr_leader *l, const struct ldr_leader_view *v,
@@ -49,7 +49,7 @@ static void put_node(struct ldr_json *j, const struct ldr_leader *l, const struc
     put_u64(j, "id", n->id);
     put_text(j, "address", n->address);
     put_text(j, "zone", n->zone);
-    put_text(j, "state", node_state(n->state));
+    put_text(j, "state", node_state(n));
     ldr_json_key(j, "draining");
     ldr_json_bool(j, n->draining);
     put_u64(j, "weight", n->weight);

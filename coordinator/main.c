@@ -59,6 +59,7 @@ static int open_all(struct ldr_daemon *d, struct ldr_err *err)
     ldr_hist_init(&d->commit_us);
     struct ldr_leader_opts l = {.down_after_us = (uint64_t)c->down_after_us,
                                 .replace_after_us = (uint64_t)c->replace_after_us,
+                                .fence_after_us = (uint64_t)c->fence_after_us,
                                 .moves_a_node = (uint32_t)c->moves_a_node};
     rc = ldr_leader_create(&l, ldr_daemon_mono_us(d), &d->leader);
     if (rc)

@@ -19,4 +19,7 @@ int ldr_map_change_move_end(struct ldr_map_change *x);
 int ldr_map_change_split(struct ldr_map_change *x);
 int ldr_map_change_merge(struct ldr_map_change *x);
 int ldr_map_change_wish_begin(struct ldr_map_change *x);
+/* state_fence.c */
+int ldr_map_change_fence(struct ldr_map_change *x);
+int ldr_map_change_come_back(struct ldr_map_change *x);
 #endif

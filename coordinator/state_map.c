@@ -103,6 +103,9 @@ static int node_join(struct ldr_map_change *x)
     if (c->cluster.n && m->cluster[0] && !is_text(m->cluster, c->cluster))
         return ldr_fail(x->err, LDR_E_REFUSED, "the node belongs to cluster '%.*s', this is '%s'",
                         (int)c->cluster.n, (const char *)c->cluster.p, m->cluster);
+    int rc = ldr_map_change_come_back(x);
+    if (rc)
+        return rc;
     for (uint32_t i = 0; i < m->nnodes && !n; i++)
         if (m->nodes[i].incarnation == c->incarnation)
             n = &m->nodes[i];
@@ -155,7 +158,7 @@ static int node_state(struct ldr_map_change *x)
     struct ldr_map_node old = *n;
     switch (x->c->node_state) {
     case LDR_NODE_ACTIVE:
-        n->state = LDR_NODE_ACTIVE;
+        n->state = ldr_map_node_fenced(n) ? LDR_NODE_DOWN : LDR_NODE_ACTIVE;
         n->draining = false;
         break;
     case LDR_NODE_DRAINING:
@@ -167,7 +170,7 @@ static int node_state(struct ldr_map_change *x)
         n->state = LDR_NODE_DOWN;
         break;
     case LDR_NODE_UP:
-        if (n->state == LDR_NODE_DOWN)
+        if (n->state == LDR_NODE_DOWN && !ldr_map_node_fenced(n))
             n->state = n->draining ? LDR_NODE_DRAINING : LDR_NODE_ACTIVE;
         break;
     default: /* REMOVED */
@@ -215,6 +218,8 @@ static int dispatch(struct ldr_map_change *x)
         return ldr_map_change_merge(x);
     case LDR_CMD_WISH_BEGIN:
         return ldr_map_change_wish_begin(x);
+    case LDR_CMD_NODE_FENCE:
+        return ldr_map_change_fence(x);
     case LDR_CMD_REBALANCE:
         x->changed = x->m.rebalance != x->c->on;
         x->m.rebalance = x->c->on;

@@ -26,6 +26,8 @@ static void join_came(struct ldr_call *c, int code, struct ldr_slice payload)
         ldr_msg_error_fill(code, payload, &err);
         ldr_logf(n->o.log, code == LDR_E_UNAVAILABLE || code == LDR_E_TIMEOUT ? LDR_LOG_DEBUG : LDR_LOG_WARN,
                  "joining: %s", err.message);
+        if (code == LDR_E_REFUSED) /* the map says why */
+            ldr_node_ask(n, n->map.version + 1, 0);
     } else if (ldr_command_rep_decode(payload, &a, &m) == 0) {
         n->joined = true;
         if (ldr_node_runs(n))
@@ -73,6 +75,8 @@ static void beat_came(struct ldr_call *c, int code, struct ldr_slice payload)
     n->beating = false;
     if (code == 0 && ldr_node_runs(n) && ldr_heartbeat_rep_decode(payload, &a, &m) == 0)
         heard(n, m.map_version, m.defs_version, m.now_us, n->beat_sent_us);
+    else if (code == LDR_E_NOT_FOUND) /* the map does not know this disk any more */
+        ldr_node_ask(n, n->map.version + 1, 0);
     ldr_arena_close(&a);
     ldr_node_unref(n);
 }

@@ -10,12 +10,18 @@
 
 #define RETRY_US 200000
 
-static void id_of(struct ldr_node *n)
+void ldr_node_identify(struct ldr_node *n)
 {
+    uint64_t fenced = ldr_incarnation_fenced(n->who.incarnation);
     n->id = 0;
-    for (uint32_t i = 0; i < n->map.nnodes; i++)
-        if (n->map.nodes[i].incarnation == n->who.incarnation && n->map.nodes[i].state != LDR_NODE_REMOVED)
-            n->id = n->map.nodes[i].id;
+    n->fenced = 0;
+    for (uint32_t i = 0; i < n->map.nnodes; i++) {
+        const struct ldr_map_node *m = &n->map.nodes[i];
+        if (m->incarnation == n->who.incarnation && m->state != LDR_NODE_REMOVED)
+            n->id = m->id;
+        if (m->incarnation == fenced && ldr_map_node_fenced(m))
+            n->fenced = ldr_incarnation_back(fenced);
+    }
 }
 
 static int fits(struct ldr_node *n, const struct ldr_map *m, struct ldr_err *err)
@@ -33,7 +39,7 @@ static void act(struct ldr_node *n)
         ldr_map_close(&n->map);
         n->map = n->next_map;
         n->next_map = (struct ldr_map){0};
-        id_of(n);
+        ldr_node_identify(n);
         if (n->on_map)
             n->on_map(n->on_map_ctx, &n->map);
         ldr_node_reconcile(n);
@@ -235,7 +241,7 @@ int ldr_node_map_load(struct ldr_node *n, struct ldr_err *err)
         ldr_map_init(&n->map, n->o.heap);
         return ldr_fail(err, rc, "the map on record cannot be read: %s", ldr_code_text(rc));
     }
-    id_of(n);
+    ldr_node_identify(n);
     if (n->on_map)
         n->on_map(n->on_map_ctx, &n->map);
     return fits(n, &n->map, err);

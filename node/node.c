@@ -31,7 +31,8 @@ int ldr_node_create(const struct ldr_node_opts *o, struct ldr_node **out, struct
     DEFAULT(skew_bound_us, 500000)
     DEFAULT(copy_bytes_s, 64 << 20)
     DEFAULT(tomb_grace_us, UINT64_C(10) * 86400 * 1000000)
-    DEFAULT(collect_every_us, UINT64_C(600) * 1000000)
+    DEFAULT(collect_every_us, n->o.tomb_grace_us / 20 < UINT64_C(600) * 1000000 ? n->o.tomb_grace_us / 20 + 1
+                                                                                : UINT64_C(600) * 1000000)
     DEFAULT(max_writes, 4096)
     DEFAULT(max_write_bytes, 256 << 20)
     DEFAULT(weight, 100)

@@ -27,7 +27,8 @@ struct ldr_node_opts {
     bool serve_at_once;          /* after a start, though others refuse its times for up to two seconds */
     uint64_t copy_bytes_s;       /* of moves: received per second [64 MiB] */
     uint64_t tomb_grace_us;      /* tombstones are kept at least so long [10 days] */
-    uint64_t collect_every_us;   /* each replica's tombstones are looked through so often [10 min] */
+    uint64_t collect_every_us;   /* each replica's tombstones are looked through so often [10 min, at most a
+                                    20th of it] */
     uint32_t max_writes;         /* client writes under way; more get LDR_E_BUSY [4096] */
     size_t max_write_bytes;      /* memory of those [256 MiB] */
     struct ldr_loop loop;

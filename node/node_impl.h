@@ -113,6 +113,8 @@ struct ldr_node {
     struct ldr_node_record who;
     struct ldr_held held, held_kept; /* as it is to be, as it is on disk */
     bool held_saving;
+    uint64_t fenced; /* the incarnation to come back under, once all is dropped; 0 = not fenced */
+    struct ldr_node_record back;
     uint64_t copy_after_us; /* no copy begins before */
     struct ldr_map map;
     struct ldr_hlc hlc;
@@ -184,9 +186,13 @@ static inline enum ldr_log_level ldr_node_severity(int code)
 
 /* ---- map.c: map and definitions: asked for, made durable, then acted on ---- */
 void ldr_node_ask(struct ldr_node *n, uint64_t map_version,
-                  uint64_t defs_version); /* what is known to exist */
+                  uint64_t defs_version);   /* what is known to exist */
+void ldr_node_identify(struct ldr_node *n); /* which node of the map it is, if any */
 void ldr_node_map_tick(struct ldr_node *n);
 int ldr_node_map_load(struct ldr_node *n, struct ldr_err *err); /* at start */
+
+/* ---- fence.c: this node was away for too long ---- */
+void ldr_node_fence(struct ldr_node *n); /* one step; called by reconcile while n->fenced */
 
 /* ---- hold.c: what this disk has had (held.h) ---- */
 bool ldr_node_hold(struct ldr_node *n,
@@ -246,7 +252,7 @@ void ldr_rep_pull(struct ldr_rep *r);
  */
 static inline bool ldr_rep_is_new(const struct ldr_rep *r)
 {
-    return r->ready_epoch == 0 && !r->recorded && !ldr_held_has(&r->n->held, r->shard);
+    return !r->n->who.refilled && r->ready_epoch == 0 && !r->recorded && !ldr_held_has(&r->n->held, r->shard);
 }
 void ldr_rep_catch_up(struct ldr_rep *r); /* looks whether it misses nothing any more */
 /* Compares with one peer and fetches what is missing; done(code) exactly once. LDR_E_BUSY at once: one runs.

@@ -12,6 +12,9 @@ static bool passed(const struct ldr_rep *r, const struct ldr_map_shard *s, bool 
         if (s->replicas[i].node == r->n->id)
             continue;
         const struct ldr_rep_peer *p = ldr_rep_peer((struct ldr_rep *)r, s->replicas[i].node);
+        const struct ldr_map_node *m = ldr_map_node(&r->n->map, s->replicas[i].node);
+        if (m && ldr_map_node_fenced(m))
+            continue; /* it is filled anew before it counts again */
         if (for_tombs && LDR_BUG(collect_early) && !spared) {
             spared = true;
             continue;

@@ -162,6 +162,10 @@ void ldr_node_reconcile(struct ldr_node *n)
 {
     if (n->phase != LDR_NODE_RUNNING || n->map.version == 0)
         return;
+    if (n->fenced) {
+        ldr_node_fence(n);
+        return;
+    }
     /* One step may change the list: begin again after each that did. */
     for (struct ldr_rep *r = n->reps, *next; r; r = next) {
         next = r->next;

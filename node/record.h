@@ -5,9 +5,11 @@
 #include "node/pull_state.h"
 #include "ring/ring.h"
 
-/* "node" of the node: who it is. u64 incarnation, u16 length and cluster. */
+/* "node" of the node: who it is. u64 incarnation, u16 length and cluster; in version 2 u8 refilled, written
+ * only when it is 1. */
 struct ldr_node_record {
     uint64_t incarnation; /* of this disk */
+    bool refilled;        /* it was fenced once, and dropped everything: nothing of the map is new to it */
     char cluster[LDR_NAME_MAX + 1];
 };
 int ldr_node_record_encode(const struct ldr_node_record *r, struct ldr_buf *out);

@@ -2,8 +2,8 @@
  * what is on its way. Plain data, made by the coordinators, one for each version, never changed once it is
  * out.
  *
- * Epochs are per shard: the map version at which its arc or its set of replicas last changed. Every request
- * about a shard carries it. */
+ * Epochs are per shard: the map version at which its arc or its set of replicas last changed, or a node of
+ * them was fenced or came back. Every request about a shard carries it. */
 #ifndef LDR_RING_MAP_H
 #define LDR_RING_MAP_H
 #include "base/base.h"
@@ -19,7 +19,7 @@ struct ldr_map_node {
     uint8_t state;
     bool draining;   /* of a DOWN node: it is DRAINING again when it comes back. Set while DRAINING, too */
     uint32_t weight; /* share of data relative to others; 1..LDR_WEIGHT_MAX, 100 = usual */
-    uint64_t incarnation;              /* of its disk; not 0 */
+    uint64_t incarnation;              /* of its disk; not 0; even: fenced, see below */
     char address[LDR_ADDRESS_MAX + 1]; /* data plane, "host:port", as clients and peers reach it */
     char zone[LDR_ZONE_MAX + 1];       /* "" = none said */
 };
@@ -139,6 +139,24 @@ bool ldr_map_quorum(const struct ldr_map *m, const struct ldr_map_shard *s, uint
  * missing where a strict read is answered: enough of them that one took part in any write (N - W + 1 of the
  * old set and of the new), and all but one, because two that did not answer may count on each other. */
 bool ldr_map_heard(const struct ldr_map *m, const struct ldr_map_shard *s, uint32_t answered);
+
+/* Incarnations of disks are odd. A node that was away for too long is fenced: its entry gets an even one with
+ * the highest bit set, made of the old one, and what its disk holds counts no more. When it hears of that it
+ * drops everything and comes back under the odd one behind it. */
+static inline uint64_t ldr_incarnation_fenced(uint64_t was)
+{
+    uint8_t b[8];
+    ldr_put_le64(b, was);
+    return (ldr_hash64(b, sizeof b) & ~UINT64_C(1)) | UINT64_C(1) << 63;
+}
+static inline uint64_t ldr_incarnation_back(uint64_t fenced)
+{
+    return fenced | 1;
+}
+static inline bool ldr_map_node_fenced(const struct ldr_map_node *n)
+{
+    return n->state == LDR_NODE_DOWN && !(n->incarnation & 1) && n->incarnation >> 63;
+}
 
 /* "host:port", "[v6]:port": printable, port 1..65535. */
 bool ldr_address_valid(struct ldr_slice s);

@@ -51,6 +51,10 @@ static void put(const struct ldr_map_command *c, struct ldr_buf *out)
     case LDR_CMD_REBALANCE:
         ldr_buf_u8(out, c->on);
         break;
+    case LDR_CMD_NODE_FENCE:
+        ldr_buf_u32(out, c->node);
+        ldr_buf_u64(out, c->incarnation);
+        break;
     case LDR_CMD_COORDINATOR:
         ldr_buf_u64(out, c->coordinator);
         ldr_buf_bytes(out, c->address);
@@ -126,6 +130,10 @@ static void get(struct ldr_cursor *in, struct ldr_map_command *c)
             in->err = LDR_E_CORRUPT;
         break;
     }
+    case LDR_CMD_NODE_FENCE:
+        c->node = ldr_cursor_u32(in);
+        c->incarnation = ldr_cursor_u64(in);
+        break;
     case LDR_CMD_COORDINATOR:
         c->coordinator = ldr_cursor_u64(in);
         c->address = ldr_cursor_bytes(in, LDR_ADDRESS_MAX);

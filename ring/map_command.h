@@ -26,7 +26,10 @@ enum ldr_map_command_kind {
     LDR_CMD_COORDINATOR,
     /* move: a wish that the leader found nothing in the way of; at: the map's version when it looked. Refused
      * when its shards have changed since */
-    LDR_CMD_WISH_BEGIN
+    LDR_CMD_WISH_BEGIN,
+    /* node, incarnation: a DOWN node's disk counts no more. Refused where fewer than a write quorum of the
+     * other replicas of one of its shards are up */
+    LDR_CMD_NODE_FENCE
 };
 /* What NODE_STATE asks for: a state of ldr_node_state, or this: DOWN no more, whatever it was before. ACTIVE
  * ends draining, too. */

@@ -60,6 +60,26 @@ int sim_command(struct sim *s, const struct ldr_map_command *c, uint64_t *value)
     return res.code;
 }
 
+/* A command from outside. Who comes back from a fence must have dropped what it had. */
+static int outside(struct sim *s, const struct ldr_map_command *c, uint64_t *result)
+{
+    bool fenced[64] = {0};
+    const struct ldr_map *m = sim_map(s);
+    for (uint32_t i = 0; i < m->nnodes && i < 64; i++)
+        fenced[i] = ldr_map_node_fenced(&m->nodes[i]);
+    int rc = sim_command(s, c, result);
+    m = sim_map(s);
+    for (uint32_t i = 0; i < m->nnodes && i < 64; i++) {
+        const struct sim_proc *p = sim_proc_of_node(s, m->nodes[i].id);
+        if (!fenced[i] || ldr_map_node_fenced(&m->nodes[i]) || m->nodes[i].state == LDR_NODE_REMOVED)
+            continue;
+        sim_trace(s, "node %u is back", m->nodes[i].id);
+        if (p && sim_disk_replicas(p->disk))
+            sim_fail(s, "I6: n%u comes back from a fence with what it had", p->index);
+    }
+    return rc;
+}
+
 /* ---- Leader ---- */
 static void ended(struct sim *s, uint64_t move)
 {
@@ -84,7 +104,14 @@ static void lead(struct sim *s)
             ended(s, due[i].move);
         if (due[i].kind == LDR_CMD_WISH_BEGIN)
             sim_trace(s, "move %" PRIu64 " begins", due[i].move);
-        sim_command(s, &due[i], NULL);
+        /* in runs without another loss only: a node that has just died for ever may still count as well */
+        if (due[i].kind == LDR_CMD_NODE_FENCE &&
+            (s->healing || s->loss_used || !sim_proc_of_node(s, due[i].node)))
+            continue;
+        if (sim_command(s, &due[i], NULL) == 0 && due[i].kind == LDR_CMD_NODE_FENCE) {
+            s->st.fenced++;
+            sim_trace(s, "node %u is fenced", due[i].node);
+        }
     }
 }
 
@@ -130,7 +157,7 @@ void sim_authority_serve(struct sim *s, enum ldr_msg_type type, struct ldr_slice
         int rc = ldr_map_command_decode(q.command, &c, &err);
         struct ldr_command_rep rep = {0};
         if (rc == 0)
-            rc = sim_command(s, &c, &rep.result);
+            rc = outside(s, &c, &rep.result);
         rep.map_version = sim_map(s)->version;
         rep.defs_version = au->defs_version;
         LDR_ASSERT(ldr_command_rep_encode(&rep, &b) == 0);
@@ -157,7 +184,7 @@ void sim_authority_open(struct sim *s)
     s->authority = calloc(1, sizeof *s->authority);
     LDR_ASSERT(s->authority && ldr_state_create(NULL, &s->authority->state) == 0);
     /* soon down: splits and merges end without those that are away for longer */
-    struct ldr_leader_opts o = {.down_after_us = 3 * SIM_SECOND / 2};
+    struct ldr_leader_opts o = {.down_after_us = 3 * SIM_SECOND / 2, .fence_after_us = s->cfg.fence_us};
     LDR_ASSERT(ldr_leader_create(&o, s->now, &s->authority->leader) == 0);
     ldr_buf_init(&s->authority->defs, NULL, 0);
     LDR_ASSERT(ldr_registry_snapshot(ldr_state_registry(s->authority->state), &s->authority->defs) == 0);

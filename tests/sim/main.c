@@ -39,12 +39,12 @@ static void show_nodes(const struct tally *t)
     memcpy(&s, t->counts, sizeof s);
     printf("   %" PRIu64 " writes acknowledged, %" PRIu64 " unknown, %" PRIu64 " refused; %" PRIu64
            " lookups (%" PRIu64 " strict), %" PRIu64 " joins, %" PRIu64 " scans, %" PRIu64
-           " reads failed; %" PRIu64 " erased, %" PRIu64 " tombstones collected; %" PRIu64
-           " crashes, %" PRIu64 " partitions, %" PRIu64 " moves, %" PRIu64 " splits, %" PRIu64
-           " merges; %" PRIu64 " messages replayed; %" PRIu64 " events\n",
+           " reads failed; %" PRIu64 " erased, %" PRIu64 " tombstones collected, %" PRIu64
+           " nodes fenced; %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " moves, %" PRIu64
+           " splits, %" PRIu64 " merges; %" PRIu64 " messages replayed; %" PRIu64 " events\n",
            s.writes_ok, s.writes_unknown, s.writes_refused, s.reads_ok, s.strict_ok, s.asofs, s.scans,
-           s.reads_failed, s.erases_ok, s.collected, s.crashes, s.partitions, s.moves, s.splits, s.merges,
-           s.replayed, s.events);
+           s.reads_failed, s.erases_ok, s.collected, s.fenced, s.crashes, s.partitions, s.moves, s.splits,
+           s.merges, s.replayed, s.events);
 }
 
 static void run_coordinators(uint64_t seed, bool trace, struct outcome *o)

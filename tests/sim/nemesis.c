@@ -62,7 +62,7 @@ static void one(struct sim *s)
     switch (sim_below(s, 9)) {
     case 0:
         if (s->cfg.crashes)
-            crash(s, p, sim_below(s, 4 * SIM_SECOND));
+            crash(s, p, sim_below(s, 4 * SIM_SECOND) * (s->cfg.fence_us ? 2 : 1));
         break;
     case 1:
         if (s->cfg.crash_all)
@@ -107,7 +107,8 @@ static void one(struct sim *s)
         }
         break;
     default:
-        if (s->loss_used || s->now < 4 * SIM_SECOND || sim_map(s)->replicas < 3)
+        /* a fenced node is a loss, too, until it is filled again */
+        if (s->loss_used || s->st.fenced || s->now < 4 * SIM_SECOND || sim_map(s)->replicas < 3)
             break;
         if (s->cfg.lose_one && p->alive) {
             s->loss_used = true;

@@ -258,7 +258,11 @@ struct sim_proc *sim_proc_of_node(struct sim *s, uint32_t node)
     if (!p->alive)
         return p;
     ldr_node_status(p->node, &st);
-    return st.incarnation == m->incarnation ? p : NULL; /* another one lives at that address now */
+    uint64_t fenced = ldr_incarnation_fenced(st.incarnation);
+    return st.incarnation == m->incarnation || fenced == m->incarnation ||
+                   ldr_incarnation_back(m->incarnation) == st.incarnation
+               ? p
+               : NULL; /* another one lives at that address now */
 }
 
 void sim_call(struct sim *s, uint32_t from, struct sim_proc *proc, uint32_t to, enum ldr_msg_type type,

@@ -174,7 +174,7 @@ struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f); /* NULL
 /* ---- The world ---- */
 struct sim_config {
     uint32_t nodes, spares, shards, replicas, quorum, clients;
-    uint64_t work_us, grace_us;
+    uint64_t work_us, grace_us, fence_us; /* fence_us 0: never */
     uint32_t loss, dup, slow, cut, reset; /* per 10,000 messages */
     bool partitions, crashes, crash_all, pauses, skews, disk_full, disk_errors, slow_sync, lose_one, rot,
         moves, splits, merges, drains, erases, defs_change;
@@ -182,7 +182,7 @@ struct sim_config {
 };
 struct sim_stats {
     uint64_t writes_ok, writes_unknown, writes_refused, erases_ok, reads_ok, reads_failed, stamps, asofs,
-        scans, strict_ok, moves, splits, merges, crashes, partitions, events, replayed, collected;
+        scans, strict_ok, moves, splits, merges, crashes, partitions, events, replayed, collected, fenced;
 };
 struct sim {
     uint64_t seed;

@@ -78,6 +78,7 @@ static void configure(struct sim *s)
     c->erases = sim_chance(s, 7500);
 #undef SOMETIMES
     uint64_t grace = ldr_hash64(&s->seed, sizeof s->seed); /* not drawn: seeds do what they did before it */
+    c->fence_us = grace % 3 ? 2500000 + grace / 12 % (2 * SIM_SECOND) : 0;
     c->grace_us = grace % 4 ? SIM_SECOND / 2 + grace / 4 % (6 * SIM_SECOND) : 60 * SIM_SECOND;
     s->nprocs = c->nodes + c->spares;
 }
@@ -94,6 +95,10 @@ static void run_until(struct sim *s, uint64_t until)
 static bool is_quiet(struct sim *s, const char **why)
 {
     const struct ldr_map *m = sim_map(s);
+    *why = "a fenced node is not back";
+    for (uint32_t i = 0; i < m->nnodes; i++)
+        if (ldr_map_node_fenced(&m->nodes[i]) && sim_proc_of_node(s, m->nodes[i].id))
+            return false;
     *why = "clients are at work";
     if (s->ops)
         return false;

@@ -38,7 +38,9 @@ static inline void check_step(const struct ldr_map *before, const struct ldr_map
         bool same = old && old->lo == s->lo && old->hi == s->hi && old->nreplicas == s->nreplicas;
         for (uint32_t k = 0; same && k < s->nreplicas; k++)
             same = old->replicas[k].node == s->replicas[k].node &&
-                   old->replicas[k].state == s->replicas[k].state;
+                   old->replicas[k].state == s->replicas[k].state &&
+                   ldr_map_node(before, s->replicas[k].node)->incarnation ==
+                       ldr_map_node(after, s->replicas[k].node)->incarnation;
         assert_true(same ? s->epoch == old->epoch : s->epoch == after->version);
         assert_true(same || after->version == before->version + 1);
     }

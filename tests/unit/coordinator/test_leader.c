@@ -375,10 +375,59 @@ static void status_is_one_object(void **state)
     end(&f);
 }
 
+/* Beats of 1 and 2, that have pulled from each other so many microseconds ago. */
+static void beat_two(struct fixture *f, uint64_t at_us, uint64_t age_us)
+{
+    const struct ldr_map *m = ldr_state_map(f->s);
+    for (uint32_t node = 1; node <= 2; node++) {
+        struct ldr_msg_replica r[64];
+        struct ldr_msg_lag lags[2] = {{3 - node, 0, age_us}, {3, 5, UINT64_MAX}};
+        struct ldr_heartbeat_req h = {.node = node, .incarnation = node, .replicas = r};
+        for (uint32_t i = 0; i < m->nshards; i++)
+            r[h.n_replicas++] = (struct ldr_msg_replica){.shard = m->shards[i].id,
+                                                         .epoch = m->shards[i].epoch,
+                                                         .state = LDR_REPLICA_ACTIVE,
+                                                         .lags = lags,
+                                                         .n_lags = 2};
+        assert_int_equal(ldr_leader_heartbeat(f->l, m, &h, at_us), 0);
+    }
+}
+
+static void a_node_away_for_long_is_fenced(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 4, (struct ldr_leader_opts){.fence_after_us = 100 * SECOND});
+    assert_int_equal(due(&f, 10 * SECOND), 0);
+    beat_two(&f, 20 * SECOND, 1000);
+    assert_int_equal(due(&f, 20 * SECOND), 1);
+    assert_int_equal(node_state(&f, 3), LDR_NODE_DOWN);
+    beat_two(&f, 109 * SECOND, 1000);
+    assert_int_equal(due(&f, 109 * SECOND), 0);
+    beat_two(&f, 111 * SECOND, 90 * SECOND); /* the others may lack what it had taken last */
+    assert_int_equal(due(&f, 111 * SECOND), 0);
+    beat_two(&f, 112 * SECOND, 1000);
+    assert_int_equal(due(&f, 112 * SECOND), 1);
+    assert_int_equal(f.due[0].kind, LDR_CMD_NODE_FENCE);
+    assert_true(ldr_map_node_fenced(ldr_map_node(ldr_state_map(f.s), 3)));
+    beat_two(&f, 250 * SECOND, 1000);
+    assert_int_equal(due(&f, 250 * SECOND), 0); /* once is enough */
+    uint64_t back = ldr_incarnation_back(ldr_incarnation_fenced(3));
+    step_ok(f.s, (struct ldr_map_command){
+                     .kind = LDR_CMD_NODE_JOIN, .incarnation = back, .address = ldr_slice_str("n3:1")});
+    beat_two(&f, 300 * SECOND, 1000);
+    assert_int_equal(due(&f, 300 * SECOND), 0); /* it gets its time to speak up */
+    beat_two(&f, 306 * SECOND, 1000);
+    assert_int_equal(due(&f, 306 * SECOND), 1);
+    assert_int_equal(f.due[0].kind, LDR_CMD_NODE_STATE);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(silent_nodes_are_down),
                                        cmocka_unit_test(a_new_node_gets_time_to_speak_up),
+                                       cmocka_unit_test(a_node_away_for_long_is_fenced),
                                        cmocka_unit_test(strangers_are_told_to_join),
                                        cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
                                        cmocka_unit_test(a_move_onto_a_dead_node_is_called_off),

@@ -309,12 +309,48 @@ static void rebalancing_is_asked_for(void **state)
     ldr_state_destroy(s);
 }
 
+/* Only one that is down, with that disk, and where a write quorum of others is up; then it comes back under
+ * the incarnation that says that it dropped everything, and under no other. */
+static void a_node_is_fenced(void **state)
+{
+    (void)state;
+    struct ldr_state *s = cluster(3, 4);
+    const uint64_t fenced = ldr_incarnation_fenced(3), back = ldr_incarnation_back(fenced);
+    struct ldr_map_command fence = CMD(LDR_CMD_NODE_FENCE, .node = 3, .incarnation = 3);
+    step_fails(s, fence, LDR_E_CONFLICT, "not a node that is down");
+    step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = 3, .node_state = LDR_NODE_DOWN));
+    step_fails(s, CMD(LDR_CMD_NODE_FENCE, .node = 3, .incarnation = 4), LDR_E_CONFLICT, "that disk");
+    step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = 2, .node_state = LDR_NODE_DOWN));
+    step_fails(s, fence, LDR_E_REFUSED, "1 other replicas up");
+    step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = 2, .node_state = LDR_NODE_UP));
+    step_ok(s, fence);
+    const struct ldr_map *m = ldr_state_map(s);
+    assert_true(ldr_map_node_fenced(ldr_map_node(m, 3)));
+    for (uint32_t i = 0; i < m->nshards; i++)
+        assert_int_equal(m->shards[i].epoch, m->version);
+    uint64_t version = m->version;
+    for (int i = 0; i < 2; i++) {
+        step_fails(s, CMD(LDR_CMD_NODE_JOIN, .incarnation = 3, .address = TEXT("x:1")), LDR_E_REFUSED,
+                   "drop what it has first");
+        step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = 3, .node_state = i ? LDR_NODE_UP : LDR_NODE_ACTIVE));
+        assert_int_equal(ldr_state_map(s)->version, version);
+    }
+    assert_int_equal(step_ok(s, CMD(LDR_CMD_NODE_JOIN, .incarnation = back, .address = TEXT("x:1"))), 3);
+    m = ldr_state_map(s);
+    assert_int_equal(ldr_map_node(m, 3)->state, LDR_NODE_ACTIVE);
+    assert_true(ldr_map_node(m, 3)->incarnation == back);
+    for (uint32_t i = 0; i < m->nshards; i++)
+        assert_int_equal(m->shards[i].epoch, m->version);
+    ldr_state_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_cluster_begins),
                                        cmocka_unit_test(what_init_refuses),
                                        cmocka_unit_test(nodes_join_and_come_back),
                                        cmocka_unit_test(states_of_a_node),
+                                       cmocka_unit_test(a_node_is_fenced),
                                        cmocka_unit_test(a_replica_moves),
                                        cmocka_unit_test(a_move_is_called_off),
                                        cmocka_unit_test(what_moves_refuse),

@@ -9,10 +9,11 @@
 #include "node/held.h"
 #include "node/record.h"
 
-#define NODE_HEX "01887766554433221103006c61625a0e7bb2"
-#define HLC_HEX  "0100401e18240a0600d9b9c331"
-#define REP_HEX  "01050000000000000003000000070000000000000001020000000b000000000000000d000000000000005a14069d"
-#define HELD_HEX "0102000000050000000900000043f1bcdf"
+#define NODE_HEX   "01887766554433221103006c61625a0e7bb2"
+#define NODE_2_HEX "02887766554433221103006c6162017cc56e57"
+#define HLC_HEX    "0100401e18240a0600d9b9c331"
+#define REP_HEX    "01050000000000000003000000070000000000000001020000000b000000000000000d000000000000005a14069d"
+#define HELD_HEX   "0102000000050000000900000043f1bcdf"
 
 static void same(const struct ldr_buf *b, const char *hex)
 {
@@ -52,6 +53,14 @@ static void records(void **state)
     assert_int_equal(ldr_node_record_decode(ldr_buf_slice(&b), &n2), 0);
     assert_true(n2.incarnation == n.incarnation);
     assert_string_equal(n2.cluster, n.cluster);
+    DAMAGE(&b, struct ldr_node_record, ldr_node_record_decode)
+    assert_false(n2.refilled);
+    ldr_buf_reset(&b);
+    n.refilled = true; /* version 2 */
+    assert_int_equal(ldr_node_record_encode(&n, &b), 0);
+    same(&b, NODE_2_HEX);
+    assert_int_equal(ldr_node_record_decode(ldr_buf_slice(&b), &n2), 0);
+    assert_true(n2.refilled);
     DAMAGE(&b, struct ldr_node_record, ldr_node_record_decode)
     ldr_buf_reset(&b);
     int64_t bound;
