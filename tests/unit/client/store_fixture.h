@@ -21,7 +21,10 @@
 #include "client/store.h"
 
 /* The same tests run against a far store, too (tests/far). */
-#ifdef LDR_TEST_FAR
+#if defined LDR_TEST_SHARE
+#include "far/share_open.h"
+#define FX_OPEN share_open
+#elif defined LDR_TEST_FAR
 #include "far/fake_cluster.h"
 #define FX_OPEN fake_cluster_open
 #else
