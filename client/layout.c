@@ -109,7 +109,7 @@ static int locked(const char *dir, struct ldr_err *err)
     long pid;
     bool shared;
     ldr_layout_holder(dir, &pid, &shared);
-    char who[48] = "";
+    char who[96] = "";
     if (pid > 0)
         snprintf(who, sizeof who, ", by process %ld%s", pid, shared ? "" : ", which does not share it");
     return ldr_fail(err, LDR_E_LOCKED, "%s is open already%s. Wait for it, end it, or use another folder",
