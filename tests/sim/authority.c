@@ -110,6 +110,7 @@ static void lead(struct sim *s)
             continue;
         if (sim_command(s, &due[i], NULL) == 0 && due[i].kind == LDR_CMD_NODE_FENCE) {
             s->st.fenced++;
+            s->fenced[sim_proc_of_node(s, due[i].node)->index] = true;
             sim_trace(s, "node %u is fenced", due[i].node);
         }
     }

@@ -213,6 +213,7 @@ struct sim {
     struct sim_copy *copies;
     struct sim_kept *kept; /* messages for replay */
     bool loss_used;
+    bool fenced[SIM_PROCS]; /* was, once */
     int64_t last_stamp[SIM_PROCS];
     uint64_t acted[SIM_PROCS]; /* version of the map that the disk of this process last acted on */
     jmp_buf failed;

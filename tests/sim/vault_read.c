@@ -278,10 +278,11 @@ static void check_collected(struct sim *s, const struct sim_wait *w, const struc
 {
     const struct ldr_map *m = ldr_node_map(w->p->node);
     const struct ldr_map_shard *sh = m ? ldr_map_shard(m, w->shard) : NULL;
-    for (uint32_t i = 0; sh && i < sh->nreplicas && !s->loss_used && !s->st.fenced; i++) {
+    for (uint32_t i = 0; sh && i < sh->nreplicas && !s->loss_used; i++) {
         struct sim_proc *p = sim_proc_of_node(s, sh->replicas[i].node);
         const struct sim_replica *o = p && p->disk ? sim_replica_find(p->disk, w->shard) : NULL;
-        if (o && !o->installing && t->hash >= o->about.lo && t->hash <= o->about.hi && !has_tomb(o, t))
+        if (o && !s->fenced[p->index] && !o->installing && t->hash >= o->about.lo && t->hash <= o->about.hi &&
+            !has_tomb(o, t))
             sim_fail(s, "I6: n%u collects a tombstone (shard %u, key %.*s) that n%u has not got yet",
                      w->p->index, w->shard, (int)t->key.n, (const char *)t->key.p, p->index);
     }
