@@ -9,7 +9,10 @@
  * A strict read at replica R with such a token: R answers when N - W others have told it, in answers to
  * pulls, times not before the token. A node that gave a stamp tells such a time only afterwards; what a
  * silent one told R before is not later than R's own stamp. So those pulls were answered after the read
- * began, and R and the N - W others together know of every write that was acknowledged by then. */
+ * began, and R and the N - W others together know of every write that was acknowledged by then.
+ *
+ * A node whose clock is fast counts as silent: what it says all others would refuse, writes stamped by it and
+ * tokens alike, until their clocks have come so far. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,10 +20,11 @@
 #include "client/larder.h"
 #include "client/share_guest.h"
 
-#define STAMP_MS 1000u  /* when too few answer: as long as that for the others */
-#define GRACE_US 20000u /* when enough have answered: as long as that since the question, unless avoided */
-#define APART_US 1000   /* between clocks: more than a message takes */
-#define PAUSE_MS 50u    /* between attempts at a barrier */
+#define STAMP_MS 1000u   /* when too few answer: as long as that for the others */
+#define GRACE_US 20000u  /* when enough have answered: as long as that since the question, unless avoided */
+#define FAST_US  500000u /* ahead of most others: their nodes refuse such times */
+#define APART_US 1000    /* between clocks: more than a message takes */
+#define PAUSE_MS 50u     /* between attempts at a barrier */
 
 struct stamping {
     struct ldr_remote *remote;
@@ -29,6 +33,7 @@ struct stamping {
     const bool *touched;    /* shards of the map that matter; NULL = all */
     const uint32_t *nodes;  /* asked */
     bool *answered, *ended; /* of nodes[] */
+    int64_t *stamps;        /* of those that answered */
     uint32_t n;
     int64_t latest, earliest;
     size_t answers;
@@ -47,12 +52,44 @@ static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
     if (code == 0)
         ldr_pace_heard(&s->remote->pace, s->nodes[i], ldr_cluster_mono_us(s->remote));
     if (code == 0 && ldr_stamp_rep_decode(answer, &arena, &a) == 0) {
-        s->latest = a.stamp_us > s->latest ? a.stamp_us : s->latest;
-        s->earliest = a.stamp_us < s->earliest ? a.stamp_us : s->earliest;
+        s->stamps[i] = a.stamp_us;
         s->answered[i] = true;
-        s->answers++;
     }
     ldr_arena_close(&arena);
+}
+
+void ldr_stamps_judge(const int64_t *stamps, bool *answered, size_t n)
+{
+    size_t answers = 0, nfast = 0;
+    for (size_t i = 0; i < n; i++)
+        answers += answered[i];
+    for (size_t i = 0; i < n; i++) { /* the fast ones last: they count for each other */
+        size_t behind = 0;
+        for (size_t k = 0; answered[i] && k < n; k++)
+            behind +=
+                answered[k] && stamps[k] < stamps[i] && (uint64_t)stamps[i] - (uint64_t)stamps[k] > FAST_US;
+        nfast += 2 * behind > answers;
+    }
+    for (; nfast > 0; nfast--) {
+        size_t top = n;
+        for (size_t i = 0; i < n; i++)
+            if (answered[i] && (top == n || stamps[i] > stamps[top]))
+                top = i;
+        answered[top] = false;
+    }
+}
+
+/* What remains when clocks that are wrong are left out. */
+static void sum_up(struct stamping *s)
+{
+    ldr_stamps_judge(s->stamps, s->answered, s->n);
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (!s->answered[i])
+            continue;
+        s->latest = s->stamps[i] > s->latest ? s->stamps[i] : s->latest;
+        s->earliest = s->stamps[i] < s->earliest ? s->stamps[i] : s->earliest;
+        s->answers++;
+    }
 }
 
 static bool has_answered(const struct stamping *s, uint32_t node)
@@ -122,10 +159,11 @@ static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_
     uint32_t n = 0, *nodes = ldr_calloc(NULL, most, sizeof *nodes);
     struct ldr_slice *payloads = ldr_calloc(NULL, most, sizeof *payloads);
     bool *flags = ldr_calloc(NULL, most * 2, sizeof *flags);
+    int64_t *stamps = ldr_calloc(NULL, most, sizeof *stamps);
     struct ldr_stamp_req q = {.at_least_us = at_least_us};
     struct ldr_buf out;
     ldr_buf_init(&out, NULL, 0);
-    int rc = nodes && payloads && flags && !ldr_stamp_req_encode(&q, &out) ? 0 : LDR_E_NOMEM;
+    int rc = nodes && payloads && flags && stamps && !ldr_stamp_req_encode(&q, &out) ? 0 : LDR_E_NOMEM;
     for (uint32_t i = 0; !rc && i < s->map->nnodes; i++) {
         if (!matters(s, &s->map->nodes[i]))
             continue;
@@ -137,12 +175,15 @@ static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_
     s->nodes = nodes;
     s->answered = flags;
     s->ended = flags ? flags + most : NULL;
+    s->stamps = stamps;
     s->n = n;
     s->latest = INT64_MIN;
     s->earliest = INT64_MAX;
     s->answers = 0;
     if (!rc)
         rc = ldr_cluster_ask(r, nodes, payloads, n, LDR_MSG_STAMP, wait_ms, take_stamp, patience_us, s);
+    if (!rc)
+        sum_up(s);
     *whole = !rc && covered(s);
     if (rc)
         ldr_fail(err, rc, "out of memory");
@@ -150,6 +191,7 @@ static int ask_round(struct ldr_remote *r, struct stamping *s, int64_t at_least_
     free(nodes);
     free(payloads);
     free(flags);
+    free(stamps);
     return rc;
 }
 
@@ -194,6 +236,8 @@ static int try_barrier(struct ldr_remote *r, const struct ldr_over *over, struct
     if (!rc) {
         touch(touched, &m->map, over);
         rc = ask_round(r, &s, atomic_load(&r->token_us), r->store->opts.read_ms, &whole, err);
+        if (!rc && s.answers == 0) /* our own token may be of a node whose clock is wrong */
+            rc = ask_round(r, &s, INT64_MIN, r->store->opts.read_ms, &whole, err);
     }
     if (!rc && !whole)
         rc = ldr_fail(err, LDR_E_UNAVAILABLE,

@@ -1,6 +1,7 @@
 /* larder-coordinator. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #include "coordinator/daemon.h"
@@ -132,6 +133,13 @@ static int run(const struct ldr_daemon_config *c)
 
 int main(int argc, char **argv)
 {
+#ifdef LARDER_FAULTS
+    const char *bug = getenv("LARDER_BUG"); /* test builds: is it noticed? */
+    if (bug && !ldr_bug_switch(bug)) {
+        fprintf(stderr, "larder-coordinator: LARDER_BUG=%s: no such planted bug\n", bug);
+        return 2;
+    }
+#endif
     struct ldr_daemon_config c;
     struct ldr_err err;
     signal(SIGPIPE, SIG_IGN);

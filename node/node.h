@@ -24,7 +24,7 @@ struct ldr_node_opts {
     uint64_t write_timeout_us;   /* longest wait for a quorum [5 s] */
     uint64_t lag_bound_us;       /* reads are refused beyond it [2 s] */
     uint64_t skew_bound_us;      /* of the clock against the others [500 ms] */
-    bool serve_at_once;          /* after a start, though others refuse its times for up to two seconds */
+    bool serve_at_once;          /* gives times that are ahead of its clock, too, though others refuse them */
     uint64_t copy_bytes_s;       /* of moves: received per second [64 MiB] */
     uint64_t tomb_grace_us;      /* tombstones are kept at least so long [10 days] */
     uint64_t collect_every_us;   /* each replica's tombstones are looked through so often [10 min, at most a

@@ -132,6 +132,9 @@ void ldr_serve_stamp(struct ldr_node *n, struct ldr_slice payload, struct ldr_re
         ldr_fail(&err, rc, "the time asked for is too far ahead of this node's clock");
     else if ((rc = ldr_hlc_next(&n->hlc, now, &out.stamp_us)) != 0)
         ldr_fail(&err, rc, "the bound of the clock is being moved");
+    else if (out.stamp_us - now > (int64_t)n->o.skew_bound_us &&
+             !n->o.serve_at_once) /* its wall clock once was ahead */
+        rc = ldr_fail(&err, LDR_E_BUSY, "the times of this node are ahead of its clock");
     ldr_node_hlc_keep(n);
     if (rc)
         ldr_serve_fail(n, reply, rc, &err);

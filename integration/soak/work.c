@@ -74,7 +74,9 @@ static void ended(struct work *w, const char *what, int rc, const struct ldr_err
     enum { TOLD_MAX = 10 };
     uint64_t took = lab_now_us() - began;
     raise_to(&w->count.slow_us, took);
-    if (rc && atomic_fetch_add(&w->told, 1) < TOLD_MAX) {
+    uint64_t now = lab_now_us(), told_us = atomic_load(&w->told_us);
+    bool again = rc && now - told_us > 1000000 && atomic_compare_exchange_strong(&w->told_us, &told_us, now);
+    if (rc && (atomic_fetch_add(&w->told, 1) < TOLD_MAX || again)) { /* and one a second */
         printf("# %s %s after %.1f ms: %s\n", what, err->in_doubt ? "in doubt" : "failed", (double)took / 1e3,
                err->message);
         fflush(stdout);

@@ -50,6 +50,7 @@ struct work {
     struct ldr_hist reads; /* of those that were answered */
     bool no_erasing;
     atomic_uint told; /* failures that were printed: the first few */
+    _Atomic uint64_t told_us;
     pthread_mutex_t failure_mutex;
     char failure[512]; /* the first */
     pthread_t thread[WORK_WRITERS + WORK_READERS];
