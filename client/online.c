@@ -325,11 +325,22 @@ static int get_far(const struct ldr_query *query, const struct ldr_datum *keys, 
     }
 }
 
-int ldr_online_get(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
-                   const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
+/* Out of the way of reads in this process, which are a matter of a thousand instructions. */
+__attribute__((noinline, cold)) static int get_otherwise(const struct ldr_query *query,
+                                                         const struct ldr_datum *keys, size_t nrows,
+                                                         const struct ldr_online_opts *opts,
+                                                         struct ldr_rows *out, struct ldr_err *err)
 {
     if (!ldr_own_here(&query->store->own))
         return ldr_store_foreign(query->store, err);
     return query->store->guest ? get_far(query, keys, nrows, opts, out, err)
                                : get(query, keys, nrows, opts, out, err);
+}
+
+int ldr_online_get(const struct ldr_query *query, const struct ldr_datum *keys, size_t nrows,
+                   const struct ldr_online_opts *opts, struct ldr_rows *out, struct ldr_err *err)
+{
+    bool usual = *query->store->own.page && !query->store->guest;
+    return __builtin_expect(usual, 1) ? get(query, keys, nrows, opts, out, err)
+                                      : get_otherwise(query, keys, nrows, opts, out, err);
 }
