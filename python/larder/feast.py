@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
 from feast import Entity, FeatureView
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
@@ -266,5 +267,9 @@ class LarderOnlineStore(OnlineStore):
                 except larder.NotFoundError:
                     pass
 
-    def close(self) -> Any:
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        return SupportedAsyncMethods(read=True)
+
+    async def close(self) -> None:
         """Other objects may use the same store: it is closed when the process ends."""
