@@ -166,7 +166,9 @@ int ldr_guest_ask(struct ldr_guest *g, enum ldr_msg_type type, struct ldr_slice 
         pthread_mutex_unlock(&g->lock);
         pause = 2 * pause < BACKOFF_MOST ? 2 * pause : BACKOFF_MOST;
     }
-    if (rc && err)
+    if (rc == 0)
+        return 0; /* *err may never have been filled in */
+    if (err)
         err->in_doubt = in_doubt;
     return ldr_guest_explain(g, rc, err);
 }
