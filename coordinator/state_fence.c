@@ -40,6 +40,14 @@ int ldr_map_change_fence(struct ldr_map_change *x)
 int ldr_map_change_come_back(struct ldr_map_change *x)
 {
     for (uint32_t i = 0; i < x->m.nnodes; i++) {
+        const struct ldr_map_node *n = &x->m.nodes[i];
+        if (n->incarnation == x->c->incarnation)
+            return 0; /* it is back already; nobody else may have this incarnation */
+        if (n->incarnation == ldr_incarnation_back(ldr_incarnation_fenced(x->c->incarnation)))
+            return ldr_fail(x->err, LDR_E_REFUSED, "node %u has come back since under another incarnation",
+                            n->id);
+    }
+    for (uint32_t i = 0; i < x->m.nnodes; i++) {
         struct ldr_map_node *n = &x->m.nodes[i];
         if (!ldr_map_node_fenced(n))
             continue;

@@ -339,6 +339,10 @@ static void a_node_is_fenced(void **state)
     m = ldr_state_map(s);
     assert_int_equal(ldr_map_node(m, 3)->state, LDR_NODE_ACTIVE);
     assert_true(ldr_map_node(m, 3)->incarnation == back);
+    /* a request to join from before, that was late: no second node of that disk */
+    step_fails(s, CMD(LDR_CMD_NODE_JOIN, .incarnation = 3, .address = TEXT("x:1")), LDR_E_REFUSED,
+               "has come back since");
+    m = ldr_state_map(s);
     for (uint32_t i = 0; i < m->nshards; i++)
         assert_int_equal(m->shards[i].epoch, m->version);
     ldr_state_destroy(s);
