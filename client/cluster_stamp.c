@@ -24,7 +24,7 @@
 #define GRACE_US 20000u  /* when enough have answered: as long as that since the question, unless avoided */
 #define FAST_US  500000u /* ahead of most others: their nodes refuse such times */
 #define APART_US 1000    /* between clocks: more than a message takes */
-#define PAUSE_MS 50u     /* between attempts at a barrier */
+#define PAUSE_MS 50u     /* between attempts */
 
 struct stamping {
     struct ldr_remote *remote;
@@ -202,7 +202,20 @@ int ldr_cluster_stamp(struct ldr_remote *r, int64_t *stamp_us, struct ldr_err *e
     struct ldr_map_ref *m = ldr_cluster_map(r);
     struct stamping s = {.map = &m->map};
     bool whole;
-    int rc = ask_round(r, &s, atomic_load(&r->stamp_us), r->store->opts.write_ms, &whole, err);
+    uint32_t most_ms = r->store->opts.write_ms < STAMP_MS ? r->store->opts.write_ms : STAMP_MS;
+    uint64_t end_us = ldr_cluster_mono_us(r) + most_ms * UINT64_C(1000);
+    int rc;
+    /* All may fail at once and answer a moment later: nodes that have just joined do not know themselves yet,
+     * connections are being made anew. */
+    for (uint64_t now_us = ldr_cluster_mono_us(r);; now_us = ldr_cluster_mono_us(r)) {
+        s.why.message[0] = '\0';
+        rc = ask_round(r, &s, atomic_load(&r->stamp_us),
+                       now_us < end_us ? (uint32_t)((end_us - now_us) / 1000) + 1 : 1, &whole, err);
+        if (rc || s.answers > 0 || ldr_cluster_mono_us(r) + PAUSE_MS * UINT64_C(1000) >= end_us)
+            break;
+        struct timespec pause = {0, PAUSE_MS * 1000000L};
+        nanosleep(&pause, NULL);
+    }
     if (!rc && s.answers == 0)
         rc = ldr_fail(err, LDR_E_UNAVAILABLE, "none of the %u nodes gives a time: %s", s.n,
                       s.why.message[0] ? s.why.message : "no answer");

@@ -224,7 +224,8 @@ int ldr_copy_finish(const char *dir, struct ldr_err *err)
 
 void ldr_copy_remove(const char *dir)
 {
-    static const char *const inside[] = {"bulk/load", "bulk", "db"};
+    /* db.tmp: a checkpoint in the making, left by a process that was killed meanwhile */
+    static const char *const inside[] = {"bulk/load", "bulk", "db", "db.tmp"};
     /* Without its marker nobody takes what is left for a shard. */
     char *marker = ldr_files_join(dir, LDR_MARKER_NAME);
     if (marker)
