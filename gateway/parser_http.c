@@ -96,12 +96,13 @@ static int on_field(http_parser *h, const char *at, size_t n)
         if (++p->fields > FIELDS_MAX)
             return end_with(p, 431, "more than 100 headers");
     }
+    size_t around = p->name_n == 0 ? 4 : 0; /* ": " and the line's end, once a field however it was cut */
     for (size_t i = 0; i < n; i++) {
         char c = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 32) : at[i];
         if (p->name_n < sizeof p->name)
             p->name[p->name_n++] = c; /* a longer one is none of those looked at */
     }
-    return count_head(p, n + 4);
+    return count_head(p, n + around);
 }
 
 static int on_value(http_parser *h, const char *at, size_t n)

@@ -56,6 +56,25 @@ static void takes_requests_in_pieces(void **state)
     }
 }
 
+/* The size of a head is the same however it comes. */
+static void counts_a_head_once(void **state)
+{
+    (void)state;
+    char text[2048];
+    int n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 0; i < 10; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "X-%0170d: b\r\n", i);
+    n += snprintf(text + n, sizeof text - (size_t)n, "\r\n");
+    const size_t steps[] = {1, 7, 5000};
+    for (size_t i = 0; i < 3; i++) {
+        struct ldr_gw_parser p;
+        size_t used;
+        assert_int_equal(ldr_gw_parser_init(&p, &config, NULL), 0);
+        assert_int_equal(feed(&p, text, (size_t)n, steps[i], &used), LDR_GW_DONE);
+        ldr_gw_parser_close(&p);
+    }
+}
+
 static void takes_chunks(void **state)
 {
     (void)state;
@@ -152,8 +171,11 @@ static void counts_bodies_of_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_requests_in_pieces), cmocka_unit_test(takes_chunks),
-        cmocka_unit_test(refuses_what_is_wrong),    cmocka_unit_test(keeps_limits),
+        cmocka_unit_test(takes_requests_in_pieces),
+        cmocka_unit_test(counts_a_head_once),
+        cmocka_unit_test(takes_chunks),
+        cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(keeps_limits),
         cmocka_unit_test(counts_bodies_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
