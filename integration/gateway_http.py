@@ -276,8 +276,10 @@ def drains(g):
     idle, busy = g.connect(), g.connect()
     idle.sendall(request("GET", "/health"))
     assert answers(idle, 1)[0][0] == 200
-    busy.sendall(request("POST", "/get-online-features", ONE)[:-5])
-    time.sleep(0.2)
+    head, body = request("POST", "/get-online-features", ONE, {"Expect": "100-continue"}).split(b"\r\n\r\n", 1)
+    busy.sendall(head + b"\r\n\r\n")
+    assert busy.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # the request has begun over there
+    busy.sendall(body[:-5])
     g.process.terminate()
     assert ended(idle, 5)
     busy.sendall(ONE.encode()[-5:])

@@ -1,11 +1,14 @@
 """What the gateway's tests share: a store, a larder-gateway on a free port, requests, and lines that are counted."""
+import fcntl
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
@@ -213,6 +216,17 @@ def ended(s, seconds):
         return True
     except socket.timeout:
         return False
+
+
+def filled(s, seconds=10):
+    """Whether the connection comes to hold as much unread as it can: the same some polls in a row."""
+    ready = [0]
+
+    def still():
+        ready.append(struct.unpack("i", fcntl.ioctl(s, termios.FIONREAD, b"\0\0\0\0"))[0])
+        return ready[-1] > 0 and len(set(ready[-10:])) == 1
+
+    return until(still, seconds)
 
 
 def until(what, seconds=10):

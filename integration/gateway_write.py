@@ -5,9 +5,8 @@ import json
 import os
 import re
 import sys
-import time
 
-from gateway_kit import Cut, Gateway, answers, check, finish, request, until
+from gateway_kit import Cut, Gateway, answers, check, filled, finish, request, until
 
 bin_dir = os.path.abspath(sys.argv[1])
 FULL = {"driver_id": [1, "2"], "rate": [0.5, None], "trips": [7, 8], "small": [1.5, "NaN"], "vip": [True, False],
@@ -164,7 +163,7 @@ def joins_many(g):
         "i": list(range(n)), "driver_id": [i % 3 for i in range(n)], "event_timestamp": ["2026-01-20"] * n}})
     with g.connect(30) as s:
         s.sendall(request("POST", "/v1/historical", body))
-        time.sleep(1)
+        assert filled(s)  # what is not read waits over there
         status, headers, text = answers(s, 1)[0]
         assert status == 200 and headers["transfer-encoding"] == "chunked"
         rows = lines(text)
@@ -199,10 +198,7 @@ def leaves_while_joining(g):
         s.sendall(request("POST", "/v1/historical", body))
         s.recv(100)
         s.close()
-    end = time.monotonic() + 20
-    while "larder_gateway_waiting_long 0\n" not in g.get("/metrics")[1]:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    assert until(lambda: "larder_gateway_waiting_long 0\n" in g.get("/metrics")[1], 20)
 
 
 def catalog(g):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 from . import ingest as _ingest
+from . import materialize as _materialize
 from . import online as _online
 from ._native import call, encode, error, ffi, lib, names_array, new_err, text
 from .columns import from_mapping
@@ -19,18 +19,16 @@ from .historical import TrainingSet
 from .online import Entities, OnlineFeatures
 from .parquet import Files, is_parquet
 from .query import Query
-from .reports import Changes, CheckReport, MaterializeReport, WriteReport, write_report
+from .reports import Changes, CheckReport, MaterializeReport, WriteReport
 from .scan import Scan
 from .table import Table, take_table
 from .times import Time, to_us
-from .times import from_us as from_us_
 from .work import Progress, Work
 
 Path = Union[str, "os.PathLike[str]"]
 Definitions = Union[Path, Definition, Iterable[Definition]]
 Features = Union[FeatureRef, FeatureService, Sequence[FeatureRef], None]
 _EVER = (-(2**63), 2**63 - 1)
-_FIRST_US = to_us("0001-01-01")
 
 
 class Store:
@@ -189,7 +187,7 @@ class Store:
             with Work(progress) as work:
                 return _ingest.ingest_parquet(
                     self._handle, shape, files, event_timestamp, created_timestamp, created_at, allow_missing,
-                    tell=_teller(work, files.path),
+                    tell=work.teller(files.path),
                 )  # fmt: skip
         if isinstance(data, (str, os.PathLike)):
             options = {
@@ -249,75 +247,9 @@ class Store:
         progress: Progress,
         incremental: bool,
     ) -> MaterializeReport:
-        if incremental is False and start is not None and to_us(start) > to_us(end):
-            raise InvalidError("the range ends before it starts")
-        chosen, parquet = self._by_format([views] if isinstance(views, str) else list(views or ()))
         folder = os.fspath(dir) if dir is not None else self._folder or "."
-        # everything is looked for before anything is read, so that a wrong path stores nothing
-        files = {view: Files(path, folder) for view, path in parquet.items()}
-        report = MaterializeReport(("view", "files", "rows", "taken", "rejected", "skipped", "ties", "from", "to", "seconds"), ())
-        report.total = WriteReport()
-        with Work(progress) as work:
-            if chosen or not files:
-                report = self._materialize_files(start, end, chosen, folder, work, incremental)
-            for view, found in files.items():
-                self._materialize_parquet(start, end, view, found, work, incremental, report)
-        return report
-
-    def _by_format(self, views: List[str]) -> Tuple[List[str], Dict[str, str]]:
-        """Views that the library reads (none: it finds out itself), and the paths of those whose source is Parquet."""
-        sources = {s["name"]: s for s in self.list("sources")}
-        parquet = {}
-        others = []
-        for view in self.list("feature-views"):
-            source = sources.get(view["source"] or "")
-            if source is None or source["type"] == "push" or (views and view["name"] not in views):
-                continue
-            if source["format"] == "parquet":
-                parquet[view["name"]] = source["path"]
-            else:
-                others.append(view["name"])
-        if views:
-            return [v for v in views if v not in parquet], parquet
-        return (others if parquet else []), parquet
-
-    def _materialize_parquet(
-        self, start: Optional[Time], end: Time, view: str, files: Files, work: Work, incremental: bool, to: MaterializeReport
-    ) -> None:
-        began = time.monotonic()
-        end_us = to_us(end)
-        fields = self._fields("feature-views", view)
-        last = fields.get("materialized to", [""])[0]
-        from_us = to_us(last) if incremental and last else None if start is None else to_us(start)
-        shape = _ingest.Shape(self._handle, view, self._fields)
-        # late rows are looked for, too: what is there already is not stored twice
-        report = _ingest.ingest_parquet(
-            self._handle, shape, files, start_us=None if incremental else from_us, end_us=end_us,
-            tell=_teller(work, files.path),
-        )  # fmt: skip
-        report.seconds = time.monotonic() - began
-        with self._handle as store:
-            first = _FIRST_US if from_us is None else from_us
-            call(lib.ldr_materialized, store, encode(view), min(first, end_us), end_us)
-        shown = None if from_us is None else from_us_(from_us)
-        counts = (report.rows, report.taken, report.rejected, report.skipped, report.ties)
-        to.rows.append((view, files.count, *counts, shown, from_us_(end_us), report.seconds))
-        to.total.add(report)
-
-    def _materialize_files(
-        self, start: Optional[Time], end: Time, chosen: List[str], dir: str, work: Work, incremental: bool
-    ) -> MaterializeReport:
-        names, _keep = names_array(chosen)
-        folder = encode(dir)
-        spec = ffi.new("struct ldr_materialize *")
-        spec.dir, spec.views, spec.nviews, spec.incremental = folder, names, len(chosen), incremental
-        spec.start_us, spec.end_us = 0 if start is None else to_us(start), to_us(end)
-        total, out = ffi.new("struct ldr_write_report *"), ffi.new("struct ldr_table **")
-        with self._handle as store:
-            call(lib.ldr_materialize, store, spec, work.pointer, total, out)
-        report: MaterializeReport = take_table(out[0], MaterializeReport)
-        report.total = write_report(total)
-        return report
+        run = _materialize.Run(self._handle, self._fields, folder, start, end, incremental)
+        return run.run(views, self.list("sources"), self.list("feature-views"), progress)
 
     def erase(self, entity: Mapping[str, Any], view: Optional[str] = None) -> int:
         """Removes an entity's data for ever: all facts created until now, of one view or of all views with exactly these
@@ -486,11 +418,6 @@ class Store:
         """Frees what retention and erasure have released."""
         with self._handle as store:
             call(lib.ldr_compact, store)
-
-
-def _teller(work: Work, what: str) -> Callable[[int], bool]:
-    began = time.monotonic()
-    return lambda rows: work.rows(f"reading {what}", rows, time.monotonic() - began)
 
 
 def _key_type(value: Any) -> int:

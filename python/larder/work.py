@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Callable, Optional, Union
 
 from ._native import ffi, lib, text
@@ -51,6 +52,11 @@ class Work:
             self._bar.set_description(what, refresh=False)
             self._bar.update(rows - self._bar.n)
         return self._callback is not None and self._callback(what, rows, seconds) is False
+
+    def teller(self, name: str) -> Callable[[int], bool]:
+        """For work that reads one thing here: told of rows, it tells of them and of the time since now."""
+        began = time.monotonic()
+        return lambda rows: self.rows(f"reading {name}", rows, time.monotonic() - began)
 
     def __enter__(self) -> "Work":
         return self
