@@ -267,6 +267,9 @@ static void scan_page(struct sim_client *c)
         sim_client_again(c, LDR_E_STALE, sim_client_rest);
         return;
     }
+    /* nor need it be the arc any more: the answer is for that of the map it is asked under */
+    c->scan_lo = sh->lo > c->scan_lo ? sh->lo : c->scan_lo;
+    c->scan_hi = sh->hi < c->scan_hi ? sh->hi : c->scan_hi;
     struct ldr_scan_req m = {.shard = sh->id,
                              .epoch = sh->epoch,
                              .view = c->view,

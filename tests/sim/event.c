@@ -74,6 +74,21 @@ bool sim_event_step(struct sim *s)
     return true;
 }
 
+void sim_proc_wake(struct sim *s, struct sim_proc *p)
+{
+    uint64_t until = p->paused_until;
+    size_t n = s->heap_n;
+    if (until <= s->now)
+        return;
+    p->paused_until = s->now;
+    for (size_t i = 0; i < n; i++)
+        if (s->heap[i]->proc == p && s->heap[i]->at == until)
+            s->heap[i]->at = s->now;
+    /* in place: each is put behind those that are a heap already */
+    for (s->heap_n = 0; s->heap_n < n;)
+        push(s, s->heap[s->heap_n]);
+}
+
 void sim_events_close(struct sim *s)
 {
     while (s->heap_n)

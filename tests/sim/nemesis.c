@@ -154,7 +154,7 @@ void sim_heal(struct sim *s)
     heal_cut(s, NULL);
     for (uint32_t i = 0; i < s->nprocs; i++) {
         struct sim_proc *p = &s->procs[i];
-        p->paused_until = p->paused_until > s->now ? s->now : p->paused_until;
+        sim_proc_wake(s, p);
         p->clock_off = 0;
         p->drift_ppm = 0;
         if (p->disk)

@@ -50,6 +50,8 @@ struct sim_event {
 void sim_event_push(struct sim *s, struct sim_event *e, uint64_t delay_us);
 bool sim_event_step(struct sim *s); /* false: nothing left */
 void sim_events_close(struct sim *s);
+/* Its pause is over now; what waited for that comes at once. */
+void sim_proc_wake(struct sim *s, struct sim_proc *p);
 /* A function of the world, later. */
 void sim_after(struct sim *s, uint64_t delay_us, void (*fn)(struct sim *s, void *arg), void *arg);
 

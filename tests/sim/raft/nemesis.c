@@ -171,7 +171,7 @@ void q_heal(struct quorum *q)
         if (!m->id)
             continue;
         disk_ok(s, m);
-        m->p->paused_until = m->p->paused_until > s->now ? s->now : m->p->paused_until;
+        sim_proc_wake(s, m->p);
         restart(s, m);
     }
 }
