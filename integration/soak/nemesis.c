@@ -121,6 +121,47 @@ static void split(struct nemesis *n)
     down_for(n, any_node(n), (long)nemesis_draw(n, 3000));
 }
 
+/* Some shard and the one after it on the ring; 0 = there are not two. */
+static unsigned some_neighbours(struct nemesis *n, unsigned *next)
+{
+    static char list[1 << 16];
+    struct arc {
+        unsigned id;
+        unsigned long long lo, hi;
+    } arcs[256];
+    unsigned narcs = 0;
+    if (lab_larder(n->lab, "shard list --json", list, sizeof list))
+        return 0;
+    for (char *rest, *line = strtok_r(list, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        struct arc *a = &arcs[narcs];
+        if (narcs < 256 &&
+            sscanf(line, "{\"id\":%u,\"lo\":\"%llx\",\"hi\":\"%llx\"", &a->id, &a->lo, &a->hi) == 3)
+            narcs++;
+    }
+    if (narcs < 2)
+        return 0;
+    const struct arc *one = &arcs[nemesis_draw(n, narcs)];
+    for (unsigned i = 0; i < narcs; i++)
+        if (one->hi < ~0ULL && arcs[i].lo == one->hi + 1) {
+            *next = arcs[i].id;
+            return one->id;
+        }
+    return 0;
+}
+
+static void merge(struct nemesis *n)
+{
+    unsigned next = 0, shard = some_neighbours(n, &next);
+    char args[64];
+    if (shard) {
+        snprintf(args, sizeof args, "shard merge %u %u", shard, next);
+        tell(n, args);
+        n->splits -= n->splits > 0;
+    }
+    lab_nap_ms((long)nemesis_draw(n, 2000));
+    down_for(n, any_node(n), (long)nemesis_draw(n, 3000));
+}
+
 static void lose_disk(struct nemesis *n)
 {
     struct lab_proc *p = any_node(n);
@@ -219,6 +260,9 @@ static void strike(struct nemesis *n, enum nemesis_kind kind)
         break;
     case NEMESIS_split:
         split(n);
+        break;
+    case NEMESIS_merge:
+        merge(n);
         break;
     case NEMESIS_flip_bit: {
         p = any_node(n);

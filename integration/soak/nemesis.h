@@ -16,6 +16,7 @@
     X(restart_rolling, "all nodes are stopped as asked and started in turn")            \
     X(move, "a replica moves, and a node is killed meanwhile")                          \
     X(split, "a shard is split, and a node is killed meanwhile")                        \
+    X(merge, "two neighbouring shards are merged, and a node is killed meanwhile")      \
     X(flip_bit, "a bit of a table on a dead node's disk flips")                         \
     X(lose_disk, "a node's disk is lost for ever; it comes back as a new node")         \
     X(cut_leader, "the leading coordinator is cut off from the others")                 \
