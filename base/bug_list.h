@@ -41,5 +41,6 @@
     X(strict_ignores_token, "a strict read does not wait for its token")                                 \
     X(takeover_not_awaited, "splits and merges begin before every node has taken over earlier ones")     \
     X(tomb_collected_early, "tombstones go when the change log does not name them any more")             \
+    X(wall_believed, "a node goes by its wall clock, whatever it says")                                  \
     X(write_quorum_of_one, "one durable copy is enough for an answer")
 #endif

@@ -125,6 +125,8 @@ static void metrics(const struct ldr_node_daemon *d, struct ldr_buf *b)
     one(b, "definitions_version", "gauge", "version of the definitions it knows", s.defs_version);
     one(b, "coordinators_heard", "gauge", "1 when one answered lately", s.coordinators);
     one(b, "clock_off", "gauge", "1 when it refuses writes because of its clock", s.skewed);
+    one(b, "clock_held", "gauge", "1 when its wall clock jumped and it goes by the time it had",
+        s.hold_us != 0);
     one(b, "replicas", "gauge", "replicas it has", s.replicas);
     one(b, "replicas_ready", "gauge", "of them, those that miss nothing they should have", s.replicas_ready);
     one(b, "replicas_owed", "gauge", "replicas that are to answer reads, by the map", s.owed);

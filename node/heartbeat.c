@@ -10,7 +10,7 @@ static void heard(struct ldr_node *n, uint64_t map_version, uint64_t defs_versio
     if (sent_us && map_version <= n->map.version)
         n->coord_same_us = sent_us;
     if (now_us)
-        ldr_skew_sample(&n->skew, LDR_PEER_COORDINATOR, now_us, ldr_node_now(n), mono - sent_us, mono);
+        ldr_node_clock_told(n, LDR_PEER_COORDINATOR, now_us, now_us, sent_us);
     ldr_node_ask(n, map_version, defs_version);
 }
 

@@ -153,7 +153,7 @@ static void state_came(struct ldr_call *c, int code, struct ldr_slice payload)
     }
     uint64_t mono = ldr_node_mono(n);
     n->coord_heard_us = mono;
-    ldr_skew_sample(&n->skew, LDR_PEER_COORDINATOR, m.now_us, ldr_node_now(n), mono - n->asked_us, mono);
+    ldr_node_clock_told(n, LDR_PEER_COORDINATOR, m.now_us, m.now_us, n->asked_us);
     n->defs_op.version = 0;
     ldr_buf_reset(&n->defs_buf);
     if (m.defs.n && m.defs_version > n->o.vault.defs_version(n->o.vault.ctx) &&

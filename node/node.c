@@ -107,39 +107,6 @@ void ldr_node_call(struct ldr_node *n, uint32_t to, enum ldr_msg_type type, stru
     n->o.peers.call(n->o.peers.ctx, to, type, payload, timeout_ms, c);
 }
 
-/* ---- The clock ---- */
-static void hlc_kept(struct ldr_vault_op *op, int code)
-{
-    struct ldr_node *n = op->owner;
-    n->hlc_saving = false;
-    if (code == 0)
-        ldr_hlc_persisted(&n->hlc, n->hlc_want);
-    else
-        ldr_logf(n->o.log, ldr_node_severity(code), "keeping the bound of the clock: %s", op->err.message);
-    ldr_node_unref(n);
-}
-
-void ldr_node_hlc_keep(struct ldr_node *n)
-{
-    int64_t want = ldr_hlc_want(&n->hlc, ldr_node_now(n));
-    if (n->hlc_saving || want == INT64_MIN || !ldr_node_runs(n))
-        return;
-    ldr_buf_reset(&n->hlc_buf);
-    if (ldr_hlc_record_encode(want, &n->hlc_buf) != 0)
-        return; /* tried again with the next tick */
-    n->hlc_want = want;
-    n->hlc_saving = true;
-    n->hlc_note = (struct ldr_vault_note){"hlc", ldr_buf_slice(&n->hlc_buf)};
-    n->hlc_op = (struct ldr_vault_notes){.op = {.done = hlc_kept, .owner = n}, .list = &n->hlc_note, .n = 1};
-    ldr_node_ref(n);
-    n->o.vault.note_put(n->o.vault.ctx, &n->hlc_op);
-}
-
-int ldr_node_skewed(const struct ldr_node *n)
-{
-    return ldr_skew_off(&n->skew, n->o.skew_bound_us, ldr_node_mono(n));
-}
-
 /* ---- Going on ---- */
 static void care(struct ldr_rep *r)
 {
@@ -176,7 +143,7 @@ static void tick_fire(struct ldr_timer *t)
         start_end(n, 0, NULL);
     if (n->phase != LDR_NODE_RUNNING)
         return;
-    ldr_node_hlc_keep(n);
+    ldr_node_clock_tick(n);
     ldr_node_map_tick(n);
     ldr_node_hold_tick(n);
     for (struct ldr_rep *r = n->reps, *next; r; r = next) {
@@ -208,6 +175,7 @@ static void start_end(struct ldr_node *n, int code, const struct ldr_err *err)
         return;
     if (code == 0) {
         n->phase = LDR_NODE_RUNNING;
+        ldr_node_clock_start(n); /* from now on others can be asked */
         ldr_node_reconcile(n);
         start_timer(n, &n->tick, 0);
         start_timer(n, &n->beat, 0);
@@ -236,7 +204,7 @@ static void who_kept(struct ldr_vault_op *op, int code)
         if (code == 0)
             n->o.vault.list(n->o.vault.ctx, found, n);
     }
-    uint64_t wait_us = code || n->o.serve_at_once ? 0 : ldr_hlc_wait_us(&n->hlc, ldr_node_now(n));
+    uint64_t wait_us = code || n->o.serve_at_once ? 0 : ldr_hlc_wait_us(&n->hlc, ldr_node_wall(n));
     if (wait_us && n->phase == LDR_NODE_STARTING)
         start_timer(n, &n->tick, wait_us); /* replicas open meanwhile */
     else
@@ -274,6 +242,7 @@ static int read_records(struct ldr_node *n, struct ldr_err *err)
         return ldr_fail(err, LDR_E_CONFLICT, "this data belongs to cluster '%s', not to '%s'", n->who.cluster,
                         want);
     ldr_hlc_start(&n->hlc, bound);
+    ldr_node_clock_start(n);
     return 0;
 }
 

@@ -65,8 +65,9 @@ struct ldr_node_status {
     uint64_t incarnation;
     uint64_t map_version, defs_version;
     bool coordinators;       /* one answered within three heartbeats */
-    bool skewed;             /* refuses writes: its clock is off */
+    bool skewed;             /* refuses writes: its clock is off, or nobody has confirmed it yet */
     int64_t hlc_us, skew_us; /* against the median of the others */
+    int64_t hold_us;         /* what its wall clock is ahead of the time that it goes by */
     uint32_t replicas, replicas_ready;
     uint32_t owed, answering; /* replicas that are to answer reads by the map; of them, those that do now */
     uint64_t max_lag_us, max_lag_facts;

@@ -7,7 +7,7 @@
 #include "node/pull_state.h"
 #include "node/quorum.h"
 #include "node/record.h"
-#include "node/skew.h"
+#include "node/wall.h"
 
 #define LDR_NODE_JOBS_MAX   1024       /* requests other than writes under way */
 #define LDR_NODE_PULL_BYTES (1u << 20) /* of one answer */
@@ -119,6 +119,7 @@ struct ldr_node {
     struct ldr_map map;
     struct ldr_hlc hlc;
     struct ldr_skew skew;
+    struct ldr_wall wall;
     struct ldr_rep *reps;
     struct ldr_node_counters count;
     uint32_t jobs, writes_open;
@@ -157,9 +158,15 @@ static inline uint64_t ldr_node_mono(const struct ldr_node *n)
 {
     return n->o.loop.mono_us(n->o.loop.ctx);
 }
-static inline int64_t ldr_node_now(const struct ldr_node *n)
+/* As the machine has it, whatever happened to it: for telling others. */
+static inline int64_t ldr_node_wall(const struct ldr_node *n)
 {
     return n->o.loop.now_us(n->o.loop.ctx);
+}
+/* The time to go by (wall.h). */
+static inline int64_t ldr_node_now(const struct ldr_node *n)
+{
+    return ldr_wall_now(&n->wall, ldr_node_wall(n), ldr_node_mono(n));
 }
 static inline bool ldr_node_runs(const struct ldr_node *n)
 {
@@ -174,8 +181,16 @@ void ldr_rep_unref(struct ldr_rep *r);
 /* Everything through which calls and operations go out, so that each is counted. */
 void ldr_node_call(struct ldr_node *n, uint32_t to, enum ldr_msg_type type, struct ldr_slice payload,
                    uint32_t timeout_ms, struct ldr_call *c);
+
+/* ---- clock.c ---- */
+void ldr_node_clock_start(struct ldr_node *n);
+void ldr_node_clock_tick(struct ldr_node *n);
+/* The sender of an answer said so; given_us: the times that it gives. asked_us: monotonic. */
+void ldr_node_clock_told(struct ldr_node *n, uint32_t by, int64_t wall_us, int64_t given_us,
+                         uint64_t asked_us);
+/* LDR_E_BUSY: its times would be wrong, or might be; nothing may be stamped or taken from clients. */
+int ldr_node_clock_check(const struct ldr_node *n, struct ldr_err *err);
 void ldr_node_hlc_keep(struct ldr_node *n);
-int ldr_node_skewed(const struct ldr_node *n);
 
 /* How loud to be about a note that was not written: another one is being written, and this one comes again.
  */

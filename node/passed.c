@@ -93,7 +93,7 @@ void ldr_rep_collect(struct ldr_rep *r)
     if (r->collecting || !s || !ldr_rep_whole(r, s) || mono < r->collect_next_us)
         return;
     /* a clock that is off cannot tell how old they are */
-    if (ldr_node_skewed(n) || !passed(r, s, true, &through))
+    if (ldr_node_clock_check(n, NULL) != 0 || !passed(r, s, true, &through))
         return;
     r->collect_next_us = mono + n->o.collect_every_us;
     r->collecting = true;

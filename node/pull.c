@@ -114,8 +114,7 @@ static void answered(struct ldr_call *c, int code, struct ldr_slice payload)
         return;
     }
     const struct ldr_pull_rep *m = &p->answer;
-    uint64_t mono = ldr_node_mono(n);
-    ldr_skew_sample(&n->skew, p->node, m->now_us, ldr_node_now(n), mono - p->asked_us, mono);
+    ldr_node_clock_told(n, p->node, m->now_us, m->hlc_us, p->asked_us);
     /* a clock that is far ahead says nothing about which writes were before */
     if (ldr_hlc_merge(&n->hlc, m->hlc_us, ldr_node_now(n), (int64_t)n->o.skew_bound_us) != 0)
         p->answer.hlc_us = INT64_MIN;

@@ -18,7 +18,7 @@ static void log_came(struct ldr_serving *j, int code)
                              .upto_seq = v->upto_seq,
                              .head_seq = v->head_seq,
                              .hlc_us = j->hlc,
-                             .now_us = ldr_node_now(j->n)};
+                             .now_us = ldr_node_wall(j->n)};
     if (!m.must_scrub) {
         m.facts = (struct ldr_msg_fact *)v->facts;
         m.n_facts = v->nfacts;

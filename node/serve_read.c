@@ -115,26 +115,33 @@ void ldr_serve_lookup(struct ldr_node *n, struct ldr_slice payload, struct ldr_r
         ldr_buf_close(&n->reading.rows);
 }
 
+static int give_stamp(struct ldr_node *n, int64_t at_least_us, int64_t *stamp_us, struct ldr_err *err)
+{
+    int64_t now = ldr_node_now(n), bound = (int64_t)n->o.skew_bound_us;
+    int rc = ldr_node_clock_check(n, err);
+    if (rc)
+        return rc;
+    if ((rc = ldr_hlc_merge(&n->hlc, at_least_us, now, bound)) != 0)
+        return ldr_fail(err, rc, "the time asked for is too far ahead of this node's clock");
+    if ((rc = ldr_hlc_next(&n->hlc, now, stamp_us)) != 0)
+        return ldr_fail(err, rc, "the bound of the clock is being moved");
+    if (*stamp_us - now > bound && !n->o.serve_at_once) /* its wall clock once was ahead */
+        return ldr_fail(err, LDR_E_BUSY, "the times of this node are ahead of its clock");
+    return 0;
+}
+
 void ldr_serve_stamp(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply)
 {
     struct ldr_arena a;
     struct ldr_stamp_req m;
     struct ldr_stamp_rep out;
     struct ldr_err err = {0};
-    int64_t now = ldr_node_now(n);
     ldr_arena_init(&a, n->o.heap, 0);
     int rc = ldr_stamp_req_decode(payload, &a, &m);
     if (rc)
         ldr_fail(&err, rc, "the request cannot be read");
-    else if (ldr_node_skewed(n))
-        rc = ldr_fail(&err, LDR_E_BUSY, "the clock of this node differs from most others'");
-    else if ((rc = ldr_hlc_merge(&n->hlc, m.at_least_us, now, (int64_t)n->o.skew_bound_us)) != 0)
-        ldr_fail(&err, rc, "the time asked for is too far ahead of this node's clock");
-    else if ((rc = ldr_hlc_next(&n->hlc, now, &out.stamp_us)) != 0)
-        ldr_fail(&err, rc, "the bound of the clock is being moved");
-    else if (out.stamp_us - now > (int64_t)n->o.skew_bound_us &&
-             !n->o.serve_at_once) /* its wall clock once was ahead */
-        rc = ldr_fail(&err, LDR_E_BUSY, "the times of this node are ahead of its clock");
+    else
+        rc = give_stamp(n, m.at_least_us, &out.stamp_us, &err);
     ldr_node_hlc_keep(n);
     if (rc)
         ldr_serve_fail(n, reply, rc, &err);

@@ -290,9 +290,9 @@ static int admit(struct ldr_write *w, size_t bytes, bool from_client, struct ldr
     n->o.vault.space(n->o.vault.ctx, &space);
     if (space.full && w->local.nfacts)
         return ldr_fail(err, LDR_E_NOSPACE, "too little disk space is left; reading and erasing go on");
-    if (from_client && ldr_node_skewed(n))
-        return ldr_fail(err, LDR_E_BUSY, "the clock of this node differs from most others'");
-    int rc = check_keys(w->rep, &w->local, err);
+    int rc = from_client ? ldr_node_clock_check(n, err) : 0;
+    if (rc == 0)
+        rc = check_keys(w->rep, &w->local, err);
     return rc ? rc : check_times(n, &w->local, from_client, err);
 }
 

@@ -65,18 +65,20 @@ static bool owes(const struct ldr_node *n, const struct ldr_map_shard *s)
 void ldr_node_status(const struct ldr_node *n, struct ldr_node_status *out)
 {
     uint64_t mono = ldr_node_mono(n);
-    *out = (struct ldr_node_status){.id = n->id,
-                                    .incarnation = n->who.incarnation,
-                                    .map_version = n->map.version,
-                                    .defs_version = n->o.vault.defs_version(n->o.vault.ctx),
-                                    .coordinators = n->coord_heard_us &&
-                                                    mono - n->coord_heard_us <= 3 * n->o.heartbeat_every_us,
-                                    .skewed = ldr_node_skewed(n),
-                                    .hlc_us = ldr_hlc_peek(&n->hlc, ldr_node_now(n)),
-                                    .skew_us = ldr_skew_median(&n->skew, mono),
-                                    .writes_open = n->writes_open,
-                                    .requests_open = n->jobs,
-                                    .write_bytes_open = n->write_bytes_open};
+    int64_t wall = ldr_node_wall(n);
+    *out = (struct ldr_node_status){
+        .id = n->id,
+        .incarnation = n->who.incarnation,
+        .map_version = n->map.version,
+        .defs_version = n->o.vault.defs_version(n->o.vault.ctx),
+        .coordinators = n->coord_heard_us && mono - n->coord_heard_us <= 3 * n->o.heartbeat_every_us,
+        .skewed = ldr_node_clock_check(n, NULL) != 0,
+        .hlc_us = ldr_hlc_peek(&n->hlc, ldr_node_now(n)),
+        .skew_us = ldr_skew_median(&n->skew, ldr_node_now(n), mono),
+        .hold_us = n->wall.sure ? ldr_time_sub(wall, ldr_wall_now(&n->wall, wall, mono)) : 0,
+        .writes_open = n->writes_open,
+        .requests_open = n->jobs,
+        .write_bytes_open = n->write_bytes_open};
     for (const struct ldr_rep *r = n->reps; r; r = r->next) {
         const struct ldr_map_shard *s = ldr_rep_shard(r);
         uint8_t state = ldr_rep_report(r, s);

@@ -76,6 +76,16 @@ void sim_check_read(struct sim *s, const struct sim_read *r)
                  r->found ? "an older one," : "nothing,", r->f.event_us);
 }
 
+/* Clocks a second off may be taken for right while messages take a second, and who starts goes on at the
+ * bound that is on disk, which is seconds ahead: a minute is neither. */
+void sim_check_time(struct sim *s, const struct sim_proc *p, int64_t given_us)
+{
+    int64_t ahead = given_us - SIM_EPOCH_US - (int64_t)s->now;
+    if (s->cfg.one_clock && ahead > 60 * (int64_t)SIM_SECOND)
+        sim_fail(s, "I13: n%u gives times %.1f s ahead, though no two clocks were wrong at once", p->index,
+                 (double)ahead / 1e6);
+}
+
 /* ---- The end: everything is healed and quiet ---- */
 struct content {
     struct sim *s;

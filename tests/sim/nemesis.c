@@ -56,6 +56,14 @@ static void disk_ok(struct sim *s, void *arg)
     sim_disk_faults(((struct sim_proc *)arg)->disk, false, 0, 1);
 }
 
+/* When another's clock is wrong, that one is right from now on, and this one stays so. */
+static void right_another(struct sim *s, struct sim_proc *p)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++)
+        if (i != p->index && llabs(s->procs[i].clock_off) > SIM_CLOCK_NEAR_US)
+            p->clock_off = s->procs[i].clock_off = 0;
+}
+
 static void one(struct sim *s)
 {
     struct sim_proc *p = any(s);
@@ -83,6 +91,8 @@ static void one(struct sim *s)
         if (s->cfg.skews) {
             static const int64_t jumps[] = {-3600000000, -1000000, -300000, 300000, 1000000, 3600000000};
             p->clock_off = sim_chance(s, 3000) ? 0 : jumps[sim_below(s, 6)] / (int64_t)(1 + sim_below(s, 3));
+            if (s->cfg.one_clock)
+                right_another(s, p);
             sim_trace(s, "n%u: clock off by %" PRId64 " us", p->index, p->clock_off);
         }
         break;
@@ -141,7 +151,7 @@ void sim_nemesis_start(struct sim *s)
         struct sim_proc *p = &s->procs[i];
         if (s->cfg.skews) {
             p->drift_ppm = (int32_t)sim_below(s, 401) - 200;
-            p->clock_off = (int64_t)sim_below(s, 200000) - 100000;
+            p->clock_off = (int64_t)sim_below(s, 2 * SIM_CLOCK_NEAR_US) - SIM_CLOCK_NEAR_US;
         }
         sim_after(s, sim_below(s, SIM_SECOND), restart, p);
     }

@@ -153,6 +153,7 @@ static void check_stamp(struct sim *s, const struct sim_reply *r, int code, stru
     if (m.stamp_us <= *last)
         sim_fail(s, "n%u gave the stamp %" PRId64 " after %" PRId64, r->server->index, m.stamp_us, *last);
     *last = m.stamp_us;
+    sim_check_time(s, r->server, m.stamp_us);
 }
 
 static void keep_for_replay(struct sim *s, const struct sim_call_rec *rec)

@@ -15,15 +15,16 @@
 #include "coordinator/state.h"
 #include "node/node.h"
 
-#define SIM_SECOND   UINT64_C(1000000)
-#define SIM_EPOCH_US INT64_C(1700000000000000)
-#define SIM_PROCS    7
-#define SIM_CLIENTS  5
-#define SIM_COORD    100 /* endpoint of the coordinators */
-#define SIM_CLIENT   200 /* endpoint of client 0 */
-#define SIM_KEYS     24
-#define SIM_VIEWS    2
-#define SIM_ENTITY   1
+#define SIM_SECOND        UINT64_C(1000000)
+#define SIM_EPOCH_US      INT64_C(1700000000000000)
+#define SIM_CLOCK_NEAR_US 100000 /* as far as wall clocks differ that are not wrong */
+#define SIM_PROCS         7
+#define SIM_CLIENTS       5
+#define SIM_COORD         100 /* endpoint of the coordinators */
+#define SIM_CLIENT        200 /* endpoint of client 0 */
+#define SIM_KEYS          24
+#define SIM_VIEWS         2
+#define SIM_ENTITY        1
 
 struct sim;
 struct sim_proc;
@@ -171,7 +172,8 @@ struct sim_read { /* one answer */
 };
 void sim_check_read(struct sim *s, const struct sim_read *r);
 void sim_check_end(struct sim *s);
-struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f); /* NULL = never sent */
+void sim_check_time(struct sim *s, const struct sim_proc *p, int64_t given_us); /* that it gives now */
+struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f);        /* NULL = never sent */
 
 /* ---- The world ---- */
 struct sim_config {
@@ -180,6 +182,7 @@ struct sim_config {
     uint32_t loss, dup, slow, cut, reset; /* per 10,000 messages */
     bool partitions, crashes, crash_all, pauses, skews, disk_full, disk_errors, slow_sync, lose_one, rot,
         moves, splits, merges, drains, erases, defs_change;
+    bool one_clock; /* at most one wall clock is wrong at a time: no time may come of it */
     uint64_t delay_us, sync_us;
 };
 struct sim_stats {

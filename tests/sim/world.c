@@ -80,6 +80,7 @@ static void configure(struct sim *s)
     uint64_t grace = ldr_hash64(&s->seed, sizeof s->seed); /* not drawn: seeds do what they did before it */
     c->fence_us = grace % 3 ? 2500000 + grace / 12 % (2 * SIM_SECOND) : 0;
     c->grace_us = grace % 4 ? SIM_SECOND / 2 + grace / 4 % (6 * SIM_SECOND) : 60 * SIM_SECOND;
+    c->one_clock = grace / 7 % 2;
     s->nprocs = c->nodes + c->spares;
 }
 
@@ -168,6 +169,17 @@ static void check_memory(struct sim *s)
             sim_fail(s, "I12: n%u used %zu bytes", i, s->procs[i].peak);
 }
 
+static void check_clocks(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++) {
+        struct ldr_node_status st;
+        if (!s->procs[i].alive)
+            continue;
+        ldr_node_status(s->procs[i].node, &st);
+        sim_check_time(s, &s->procs[i], st.hlc_us);
+    }
+}
+
 static void closed(void *ctx)
 {
     *(bool *)ctx = true;
@@ -219,6 +231,7 @@ static void work(struct sim *s)
     s->stopped = true;
     settle(s, 150 * SIM_SECOND);
     sim_check_end(s);
+    check_clocks(s);
     uint64_t before, after;
     if (!hashes_equal(s, &before))
         sim_fail(s, "I2: replicas differ though all is quiet");

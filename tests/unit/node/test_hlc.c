@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "node/hlc.h"
-#include "node/skew.h"
 
 static void stamps_rise(void **state)
 {
@@ -89,29 +88,11 @@ static void a_token_is_later_than_what_was_told(void **state)
     assert_true(ldr_hlc_token(&h, 25000) > told);
 }
 
-static void most_decide_whose_clock_is_wrong(void **state)
-{
-    struct ldr_skew k = {0};
-    (void)state;
-    assert_false(ldr_skew_off(&k, 500000, 0)); /* nobody heard: nobody is wrong */
-    ldr_skew_sample(&k, 1, 10000000, 9000000, 1000, 100);
-    assert_true(ldr_skew_off(&k, 500000, 100));
-    ldr_skew_sample(&k, 2, 9000000, 9000000, 1000, 100);
-    assert_false(ldr_skew_off(&k, 500000, 100)); /* one against one */
-    ldr_skew_sample(&k, 3, 10000000, 9000000, 1000, 100);
-    assert_true(ldr_skew_off(&k, 500000, 100));
-    ldr_skew_sample(&k, 3, 8000000, 9000000, 3000000, 100); /* so slow that it says nothing */
-    assert_false(ldr_skew_off(&k, 500000, 100));
-    assert_false(ldr_skew_off(&k, 500000, 100 + LDR_SKEW_OLD_US + 1));
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise),
-                                       cmocka_unit_test(restart_goes_on_above),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(stamps_rise), cmocka_unit_test(restart_goes_on_above),
                                        cmocka_unit_test(a_node_waits_until_it_is_not_ahead),
                                        cmocka_unit_test(one_wrong_clock_drags_nobody),
-                                       cmocka_unit_test(a_token_is_later_than_what_was_told),
-                                       cmocka_unit_test(most_decide_whose_clock_is_wrong)};
+                                       cmocka_unit_test(a_token_is_later_than_what_was_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
