@@ -301,11 +301,26 @@ def pandas_to_arrow(frame: Any, names: Optional[Sequence[str]] = None) -> Any:
     """The named columns (all: None) of a pandas frame as a pyarrow.Table."""
     pa = need("pyarrow", "reading a pandas frame", "'larder[pandas]'")
     if names is not None:
-        frame = frame[list(names)]
+        frame = frame[list(dict.fromkeys(names))]
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
         raise InvalidError(f"the frame cannot be read: {e}") from None
+
+
+def integers_again(table: Any, names: Sequence[str], types: Sequence[int]) -> Any:
+    """Of a table that was a pandas frame: pandas makes floats of integers with nulls among them. Where these types want
+    integers they become integers again, if that is exact."""
+    pa = need("pyarrow", "reading a pandas frame", "'larder[pandas]'")
+    for name, kind in zip(names, types):
+        at = table.schema.get_field_index(name)
+        if kind not in (lib.LDR_INT32, lib.LDR_INT64) or not pa.types.is_floating(table.schema.field(at).type):
+            continue
+        try:
+            table = table.set_column(at, name, table.column(at).cast(pa.int64()))
+        except pa.ArrowInvalid:
+            pass  # there are fractions: the library names the cell
+    return table
 
 
 def column_names(data: Any) -> List[str]:

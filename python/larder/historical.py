@@ -11,7 +11,7 @@ from ._native import call, ffi, lib, need
 from .batch import Batch, arrow_types, to_polars
 from .errors import InvalidError, UnsupportedError
 from .handle import Handle
-from .query import Query
+from .query import Query, freshness
 from .table import html_table, text_table
 from .times import Time, to_us
 
@@ -36,6 +36,7 @@ class TrainingSet:
         known_at_column: Optional[str],
         with_timestamps: bool,
         with_status: bool,
+        fresh: str = "bounded",
     ) -> None:
         if known_at is not None and known_at_column is not None:
             raise InvalidError("known_at is one time for all rows, known_at_column one for each: give one of them")
@@ -43,6 +44,7 @@ class TrainingSet:
         self._time, self._known_column = timestamp_column, known_at_column
         self._known = None if known_at is None else to_us(known_at)
         self._sides = {"with_status": with_status, "with_times": with_timestamps}
+        self._fresh = freshness(fresh)
         self._names: List[str] = [timestamp_column, *query.keys, *([known_at_column] if known_at_column else [])]
         self._types = [lib.LDR_TIMESTAMP, *query.key_types, *([lib.LDR_TIMESTAMP] if known_at_column else [])]
         self._batches: Optional[List[Batch]] = None
@@ -83,7 +85,7 @@ class TrainingSet:
             spine.known_at_us = c.times(len(self._names) - 1, self._known_column)
         elif self._known is not None:
             spine.has_known_at, spine.known_at_all_us = True, self._known
-        opts = ffi.new("struct ldr_historical_opts *", self._sides)
+        opts = ffi.new("struct ldr_historical_opts *", {**self._sides, "fresh": self._fresh})
         out = ffi.new("struct ldr_batch **")
         with self._handle:
             call(lib.ldr_historical_get, self._query.pointer, spine, opts, out)
@@ -96,7 +98,9 @@ class TrainingSet:
         if isinstance(spine, (list, tuple)):
             return [self._join(cols.from_rows(spine, self._names, self._types))]
         if cols.is_pandas(spine):
-            spine = cols.pandas_to_arrow(spine, list(dict.fromkeys(self._names)))
+            spine = cols.pandas_to_arrow(spine, self._names)
+        if cols.is_pandas(self._spine):
+            spine = cols.integers_again(spine, self._names, self._types)
         stream = cols.ArrowStream(spine)
         self._check_names(stream.names)
         out = []

@@ -92,8 +92,8 @@ def chunks(data: Any, names: Sequence[str], types: Sequence[int]) -> Iterator[co
             yield cols.from_rows(data[at : at + BATCH_ROWS], names, types)
     elif cols.is_pandas(data):
         for at in range(0, max(len(data), 1), BATCH_ROWS):
-            table = cols.pandas_to_arrow(data.iloc[at : at + BATCH_ROWS], list(dict.fromkeys(names)))
-            yield from _arrow(table, names, types)
+            table = cols.pandas_to_arrow(data.iloc[at : at + BATCH_ROWS], names)
+            yield from _arrow(cols.integers_again(table, names, types), names, types)
     else:
         yield from _arrow(_one_chunk(data), names, types)
 

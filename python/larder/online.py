@@ -12,11 +12,10 @@ from ._native import call, error, ffi, lib, need
 from .batch import Batch, to_polars
 from .errors import InvalidError
 from .handle import Handle
-from .query import Query
+from .query import Query, freshness
 from .table import html_table, text_table
 from .times import Time, to_us
 
-FRESH = {"bounded": lib.LDR_FRESH_BOUNDED, "own": lib.LDR_FRESH_OWN, "strict": lib.LDR_FRESH_STRICT}
 _spare: Deque[Any] = deque(maxlen=64)  # struct ldr_rows, with the memory of earlier reads
 
 
@@ -139,15 +138,14 @@ class _Read:
     """One read: its memory lives until the library is done."""
 
     def __init__(self, query: Query, entities: Entities, as_of: Optional[Time], known_at: Optional[Time], fresh: str):
-        if fresh not in FRESH:
-            raise InvalidError(f"fresh: expected one of {', '.join(FRESH)}, found {fresh!r}")
+        wanted = freshness(fresh)
         self.query = query
         self.columns, self.given = key_columns(query, entities)
         self.nrows = self.columns.rows
         self.keys = ffi.new("struct ldr_datum[]", max(self.nrows * len(query.keys), 1))
         lib.larder_rows_of(self.columns.pointer, len(query.keys), self.nrows, self.keys)
         opts = self.opts = ffi.new("struct ldr_online_opts *")
-        opts.fresh = FRESH[fresh]
+        opts.fresh = wanted
         if as_of is not None:
             opts.has_as_of, opts.as_of_us = True, to_us(as_of)
         if known_at is not None:

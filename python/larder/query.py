@@ -5,6 +5,21 @@ from __future__ import annotations
 from typing import Any, List, Optional, Tuple
 
 from ._native import call, encode, ffi, lib, names_array, text
+from .errors import InvalidError
+
+FRESH = {
+    "bounded": lib.LDR_FRESH_BOUNDED,
+    "own": lib.LDR_FRESH_OWN,
+    "strict": lib.LDR_FRESH_STRICT,
+    "any": lib.LDR_FRESH_ANY,
+}
+
+
+def freshness(name: str) -> int:
+    """enum ldr_fresh."""
+    if name not in FRESH:
+        raise InvalidError(f"fresh: expected one of {', '.join(FRESH)}, found {name!r}")
+    return int(FRESH[name])
 
 
 class Query:

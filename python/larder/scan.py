@@ -13,7 +13,7 @@ from . import parquet
 from ._native import call, encode, ffi, lib, names_array, need
 from .batch import arrow_types
 from .handle import Handle
-from .query import Query
+from .query import Query, freshness
 from .table import html_table, text_table
 from .times import Time, from_us, to_us
 
@@ -62,8 +62,9 @@ class Scan:
         entity: Optional[Mapping[str, Any]],
         start: Optional[Time],
         end: Optional[Time],
+        fresh: str = "bounded",
     ) -> None:
-        self._handle, self._view = handle, view
+        self._handle, self._view, self._fresh = handle, view, freshness(fresh)
         self._entity = dict(entity or {})
         self._key_types = dict(zip(query.keys, query.key_types))
         self._start = None if start is None else to_us(start)
@@ -84,6 +85,7 @@ class Scan:
         keep = [encode(self._view), encode(os.fspath(path))]
         spec.view, spec.output_path = keep
         spec.key_names, spec.key_values, spec.nkeys, spec.json = names, values, len(entity), json
+        spec.fresh = self._fresh
         if self._start is not None:
             spec.has_from, spec.from_us = True, self._start
         if self._end is not None:

@@ -18,7 +18,7 @@ from .handle import Handle
 from .historical import TrainingSet
 from .online import Entities, OnlineFeatures
 from .parquet import Files, is_parquet
-from .query import Query
+from .query import Query, freshness
 from .reports import Changes, CheckReport, MaterializeReport, WriteReport
 from .scan import Scan
 from .table import Table, take_table
@@ -289,7 +289,7 @@ class Store:
         """The newest values of entities, with status and times.
 
         features: "view", "view:feature", or a list of them; or service. entities: {key: [values]}, {key: value}, a list of
-        dicts or a frame. as_of, known_at: of a past moment. fresh: "bounded", "own" or "strict" (a cluster's, see larder.h).
+        dicts or a frame. as_of, known_at: of a past moment. fresh: "bounded", "own", "strict" or "any" (a cluster's, see larder.h).
         """
         arguments = (entities, as_of, known_at, fresh)
         with self._handle:
@@ -313,9 +313,16 @@ class Store:
         full_feature_names: bool = False,
     ) -> OnlineFeatures:
         """`get_online_features` without blocking the event loop, and without a Python thread."""
+        arguments = (entities, as_of, known_at, fresh)
         with self._handle:
             query = self._query(features, service, full_feature_names)
-        return await _online.get_async(self._handle, query, entities, as_of, known_at, fresh)
+        try:
+            return await _online.get_async(self._handle, query, *arguments)
+        except ConflictError:  # as above
+            self._handle.drop_queries()
+            with self._handle:
+                query = self._query(features, service, full_feature_names)
+            return await _online.get_async(self._handle, query, *arguments)
 
     def get_historical_features(
         self,
@@ -329,18 +336,20 @@ class Store:
         full_feature_names: bool = False,
         with_timestamps: bool = False,
         with_status: bool = False,
+        fresh: str = "bounded",
     ) -> TrainingSet:
         """A training set: each row of entity_df with the values of its entity at its time.
 
         entity_df: a pandas or Polars frame, Arrow data, a dict of columns or a list of dicts, with the join keys and
-        timestamp_column. known_at (for all rows) or known_at_column (of each): only facts created until then count. The join
-        runs when the result is asked for: to_pandas(), to_polars(), to_arrow(), to_batches().
+        timestamp_column. known_at (for all rows) or known_at_column (of each): only facts created until then count. fresh:
+        as for online reads. The join runs when the result is asked for: to_pandas(), to_polars(), to_arrow(), to_batches().
         """
         with self._handle:
             query = self._query(features, service, full_feature_names)
         return TrainingSet(
-            self._handle, query, entity_df, timestamp_column, known_at, known_at_column, with_timestamps, with_status
-        )
+            self._handle, query, entity_df, timestamp_column, known_at, known_at_column, with_timestamps, with_status,
+            fresh,
+        )  # fmt: skip
 
     def get_historical_features_to_file(
         self,
@@ -355,6 +364,7 @@ class Store:
         full_feature_names: bool = False,
         with_timestamps: bool = False,
         with_status: bool = False,
+        fresh: str = "bounded",
         json: bool = False,
         progress: Progress = None,
     ) -> Dict[str, Any]:
@@ -366,6 +376,7 @@ class Store:
         if known_at is not None:
             spec.has_known_at, spec.known_at_us = True, to_us(known_at)
         spec.with_timestamps, spec.with_status, spec.json = with_timestamps, with_status, json
+        spec.fresh = freshness(fresh)
         report = ffi.new("struct ldr_join_report *")
         with self._handle, Work(progress) as work:
             query = self._query(features, service, full_feature_names)
@@ -390,11 +401,13 @@ class Store:
         entity: Optional[Mapping[str, Any]] = None,
         start: Optional[Time] = None,
         end: Optional[Time] = None,
+        *,
+        fresh: str = "bounded",
     ) -> Scan:
         """History in the order of entity, event time, created time: of one entity ({key: value}) or all."""
         with self._handle:
             query = self._handle.query(None, (view,), False)
-        return Scan(self._handle, query, view, entity, start, end)
+        return Scan(self._handle, query, view, entity, start, end, fresh)
 
     def store_stats(self) -> Dict[str, Any]:
         """Facts, bytes on disk, memory, hit rate, ..."""

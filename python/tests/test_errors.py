@@ -76,7 +76,7 @@ def test_unknown_names_suggest(simple):
         simple.get_online_features("account", {"id": 1})
     with pytest.raises(larder.InvalidError, match="name features, or a service"):
         simple.get_online_features(entities={"customer_id": 1})
-    with pytest.raises(larder.InvalidError, match="fresh: expected one of bounded, own, strict"):
+    with pytest.raises(larder.InvalidError, match="fresh: expected one of bounded, own, strict, any"):
         simple.get_online_features("account", {"customer_id": 1}, fresh="very")
 
 

@@ -164,6 +164,24 @@ def test_pandas(wide):
     check_all(wide)
 
 
+def test_pandas_integers_with_nulls_among_them(store):
+    """pandas makes floats of them; they are integers all the same."""
+    views = [larder.Feature("n", "int32"), larder.Feature("x", "int64")]
+    store.apply(larder.FeatureView("v", larder.Entity("e", {"id": "int64"}), views))
+    frame = pd.DataFrame({"id": [1, 2], "n": [5, None], "x": [None, 2**40], "event_timestamp": pd.Timestamp("2024-01-01")})
+    assert frame["n"].dtype == "float64"
+    store.ingest("v", frame)
+    spine = pd.DataFrame({"id": [2, None, 1], "event_timestamp": pd.Timestamp("2024-01-02")})
+    train = store.get_historical_features(spine, "v")
+    assert spine["id"].dtype == "float64" and train.to_dict()["x"] == [2**40, None, None]
+    assert [b.column("n").to_pylist() for b in train.to_batches(2)] == [[None, None], [5]]
+    assert train.to_pandas()["id"].dtype == "float64"
+    with pytest.raises(larder.InvalidError, match="column n, row 0"):
+        store.ingest("v", frame.assign(n=[1.5, None]))
+    with pytest.raises(larder.InvalidError, match="column id, row 0"):
+        store.get_historical_features(spine.assign(id=[2.5, None, 1]), "v").to_pandas()
+
+
 def test_numpy_columns(wide):
     ids = np.arange(4)
     times = np.array(["2024-05-01"] * 4, dtype="datetime64[ns]")
