@@ -1,8 +1,12 @@
-/* The loop on libuv: one uv_timer (and a uv_idle) drives a heap of timers, one uv_async brings jobs from
- * other threads. */
+/* The loop on libuv: a timerfd drives a heap of timers, one uv_async brings jobs from other threads.
+ *
+ * Not a uv_timer: libuv waits with a time-out then, and the kernel sets up and takes down a timer of its own
+ * around every single wait, a tenth of what answering a small request costs. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "env/env.h"
@@ -15,14 +19,15 @@ struct entry {
 struct ldr_uv_loop {
     uv_loop_t uv;
     uv_async_t wake;
-    uv_timer_t clock;
-    uv_idle_t now; /* active while a timer is due already */
+    uv_poll_t clock;
+    int clock_fd;
     struct ldr_loop seam;
     uint64_t random[2];
 
     struct entry *heap; /* timer->impl[0] is its place here, from 1 */
     size_t n, cap;
-    uint64_t seq, armed_us; /* armed_us: what the clock waits for; UINT64_MAX = nothing */
+    uint64_t seq, armed_us; /* armed_us: when the clock fires, not after the first of the heap is due;
+                               UINT64_MAX = never */
 
     uv_mutex_t mutex; /* of the jobs */
     struct ldr_job *first, **last;
@@ -80,60 +85,50 @@ static uint64_t seam_mono_us(void *ctx)
     return uv_hrtime() / 1000;
 }
 
-static void clock_fires(uv_timer_t *h);
-static void now_fires(uv_idle_t *h);
-
+/* A clock that fires too early is left alone: most timers are stopped long before they are due, and each
+ * would cost two system calls. */
 static void arm(struct ldr_uv_loop *l)
 {
     uint64_t due = l->n ? l->heap[0].due_us : UINT64_MAX;
-    if (due == l->armed_us)
+    if (due >= l->armed_us)
         return;
     l->armed_us = due;
-    uv_timer_stop(&l->clock);
-    uv_idle_stop(&l->now);
-    if (due == UINT64_MAX)
-        return;
-    uint64_t now = seam_mono_us(NULL);
-    if (due <= now) {
-        /* not a uv_timer of no delay: libuv would run those again and again without a look at its sockets */
-        uv_idle_start(&l->now, now_fires);
-        return;
-    }
-    /* libuv counts from its cached time, which may be long ago after a long callback */
-    uv_update_time(&l->uv);
-    uv_timer_start(&l->clock, clock_fires, (due - now + 999) / 1000, 0);
+    due = due ? due : 1; /* zero would stop it; what is past fires at once */
+    struct itimerspec at = {.it_value = {(time_t)(due / 1000000), (long)(due % 1000000) * 1000}};
+    int rc = timerfd_settime(l->clock_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    LDR_ASSERT(rc == 0); /* it has no reason to fail */
 }
 
 static void fire_due(struct ldr_uv_loop *l)
 {
     uint64_t now = seam_mono_us(NULL), seq = l->seq;
-    l->armed_us = UINT64_MAX;
     /* what is started meanwhile waits for the next turn, so that a timer of no delay cannot hold the loop */
     while (l->n && l->heap[0].due_us <= now && l->heap[0].seq <= seq) {
         struct ldr_timer *t = l->heap[0].timer;
         heap_remove(l, t);
         t->fire(t);
     }
+}
+
+static void clock_fires(uv_poll_t *h, int status, int events)
+{
+    struct ldr_uv_loop *l = h->data;
+    uint64_t expired;
+    (void)status;
+    (void)events;
+    if (read(l->clock_fd, &expired, sizeof expired) < 0)
+        return;      /* it was set to a later time after it had fired */
+    l->armed_us = 0; /* while timers fire nobody sets it: once is enough, afterwards */
+    fire_due(l);
     l->armed_us = UINT64_MAX;
-    uv_idle_stop(&l->now);
     arm(l);
-}
-
-static void clock_fires(uv_timer_t *h)
-{
-    fire_due(h->data);
-}
-
-static void now_fires(uv_idle_t *h)
-{
-    fire_due(h->data);
 }
 
 static void seam_timer_stop(void *ctx, struct ldr_timer *t)
 {
     struct ldr_uv_loop *l = ctx;
     if (t->impl[0])
-        heap_remove(l, t); /* the clock may fire for nothing, and then arms itself anew */
+        heap_remove(l, t); /* the clock may fire for nothing, and is set anew then */
 }
 
 static void seam_timer_start(void *ctx, struct ldr_timer *t, uint64_t delay_us)
@@ -248,13 +243,19 @@ int ldr_uv_loop_create(struct ldr_uv_loop **out)
         goto fail_mutex;
     if (uv_async_init(&l->uv, &l->wake, woken))
         goto fail_async;
-    int rc = uv_timer_init(&l->uv, &l->clock);
-    LDR_ASSERT(rc == 0); /* it only fills in the struct */
-    rc = uv_idle_init(&l->uv, &l->now);
-    LDR_ASSERT(rc == 0);
-    l->wake.data = l->clock.data = l->now.data = l;
+    l->clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (l->clock_fd < 0)
+        goto fail_clock;
+    if (uv_poll_init(&l->uv, &l->clock, l->clock_fd) || uv_poll_start(&l->clock, UV_READABLE, clock_fires))
+        goto fail_poll;
+    l->wake.data = l->clock.data = l;
     *out = l;
     return 0;
+fail_poll:
+    close(l->clock_fd);
+fail_clock:
+    uv_close((uv_handle_t *)&l->wake, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);
 fail_async:
     uv_mutex_destroy(&l->mutex);
 fail_mutex:
@@ -315,8 +316,8 @@ void ldr_uv_loop_destroy(struct ldr_uv_loop *l)
     run_jobs(l);
     uv_close((uv_handle_t *)&l->wake, NULL);
     uv_close((uv_handle_t *)&l->clock, NULL);
-    uv_close((uv_handle_t *)&l->now, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
+    close(l->clock_fd);
     int rc = uv_loop_close(&l->uv);
     LDR_ASSERT(rc == 0); /* somebody left a handle on the loop */
     uv_mutex_destroy(&l->mutex);

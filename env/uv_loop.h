@@ -23,7 +23,7 @@ int ldr_uv_loop_start(struct ldr_uv_loop *l);
 void ldr_uv_loop_join(struct ldr_uv_loop *l);
 bool ldr_uv_loop_here(const struct ldr_uv_loop *l); /* called on the thread that runs the loop? */
 
-/* Timers have a resolution of a millisecond, rounded up. Out of memory for a timer ends the process. */
+/* Timers have a resolution of a microsecond. Out of memory for a timer ends the process. */
 const struct ldr_loop *ldr_uv_loop_seam(struct ldr_uv_loop *l);
 struct uv_loop_s *ldr_uv_loop_handle(struct ldr_uv_loop *l); /* for the files that speak libuv */
 #endif

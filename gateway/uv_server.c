@@ -5,7 +5,7 @@
 
 #include "gateway/uv_server.h"
 
-#define TICK_MS 250
+#define TICK_US 250000
 #define BACKLOG 1024
 
 static int resolve(const char *address, struct sockaddr_storage *out, struct ldr_err *err)
@@ -47,14 +47,21 @@ void ldr_gw_conn_gone(struct ldr_gw_loop *l)
     maybe_ended(l);
 }
 
-static void on_tick(uv_timer_t *t)
+static void tick_start(struct ldr_gw_loop *l)
 {
-    struct ldr_gw_loop *l = t->data;
-    uint64_t now = uv_now(t->loop);
+    const struct ldr_loop *seam = ldr_uv_loop_seam(l->loop);
+    seam->timer_start(seam->ctx, &l->tick, TICK_US);
+}
+
+static void on_tick(struct ldr_timer *t)
+{
+    struct ldr_gw_loop *l = t->owner;
+    uint64_t now = uv_now(ldr_uv_loop_handle(l->loop));
     for (struct ldr_gw_conn *c = l->conns, *next; c; c = next) {
         next = c->next;
         ldr_gw_conn_tick(c, now);
     }
+    tick_start(l);
 }
 
 static void on_incoming(uv_stream_t *s, int status)
@@ -139,9 +146,8 @@ static int open_loop(struct ldr_gateway *g, struct ldr_gw_loop *l, struct sockad
         int n = sizeof *at;
         uv_tcp_getsockname(&l->listener, (struct sockaddr *)at, &n);
     }
-    uv_timer_init(ldr_uv_loop_handle(l->loop), &l->tick);
-    l->tick.data = l;
-    uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS);
+    l->tick = (struct ldr_timer){.fire = on_tick, .owner = l};
+    tick_start(l);
     return 0;
 }
 
@@ -200,7 +206,6 @@ void ldr_gw_destroy(struct ldr_gateway *g)
     ldr_gw_threads_destroy(g);
     for (unsigned i = 0; i < g->nloops; i++) {
         struct ldr_gw_loop *l = &g->loops[i];
-        uv_close((uv_handle_t *)&l->tick, NULL);
         ldr_uv_loop_destroy(l->loop);
         ldr_gw_worker_close(&l->worker);
         ldr_buf_close(&l->out);

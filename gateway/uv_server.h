@@ -37,7 +37,7 @@ struct ldr_gw_loop {
     struct ldr_gateway *gateway;
     struct ldr_uv_loop *loop;
     uv_tcp_t listener;
-    uv_timer_t tick;
+    struct ldr_timer tick;
     struct ldr_gw_conn *conns;
     uint32_t nconns;
     bool listening, draining, ended;

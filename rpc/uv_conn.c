@@ -304,9 +304,15 @@ static void before_wait(uv_prepare_t *h)
     }
 }
 
-static void tick(uv_timer_t *h)
+static void tick_start(struct wire *w)
 {
-    struct wire *w = h->data;
+    const struct ldr_loop *loop = ldr_uv_loop_seam(w->loop);
+    loop->timer_start(loop->ctx, &w->tick, LDR_TICK_MS * 1000);
+}
+
+static void tick(struct ldr_timer *t)
+{
+    struct wire *w = t->owner;
     uint64_t now = wire_now_ms(w);
     for (struct conn *c = w->all, *next; c; c = next) {
         next = c->next;
@@ -319,6 +325,7 @@ static void tick(uv_timer_t *h)
     }
     if (w->look)
         w->look(w);
+    tick_start(w);
 }
 
 /* ---- Life. ---- */
@@ -360,23 +367,24 @@ int wire_init(struct wire *w, struct ldr_uv_loop *loop, const struct ldr_data_li
     if (!w->read_buf)
         return LDR_E_NOMEM;
     uv_prepare_init(w->uv, &w->prepare);
-    uv_timer_init(w->uv, &w->tick);
-    w->prepare.data = w->tick.data = w;
-    w->handles = 2;
+    w->prepare.data = w;
+    w->handles = 1;
     uv_prepare_start(&w->prepare, before_wait);
-    uv_timer_start(&w->tick, tick, LDR_TICK_MS, LDR_TICK_MS);
+    w->tick = (struct ldr_timer){.fire = tick, .owner = w};
+    tick_start(w);
     return 0;
 }
 
 void wire_close(struct wire *w)
 {
+    const struct ldr_loop *loop = ldr_uv_loop_seam(w->loop);
     w->closing = true;
+    loop->timer_stop(loop->ctx, &w->tick);
     for (struct conn *c = w->all, *next; c; c = next) {
         next = c->next;
         conn_close(c);
     }
     uv_close((uv_handle_t *)&w->prepare, own_closed);
-    uv_close((uv_handle_t *)&w->tick, own_closed);
 }
 
 void conn_init(struct wire *w, struct conn *c)

@@ -19,7 +19,7 @@ struct wire { /* of one loop and one server or set of peers */
     struct ldr_uv_loop *loop;
     uv_loop_t *uv;
     uv_prepare_t prepare; /* once before every wait: sends what has gathered */
-    uv_timer_t tick;
+    struct ldr_timer tick;
     struct conn *all, *touched;
     uint8_t *read_buf; /* of all connections that are not in the middle of a frame */
     uint64_t partial_bytes;

@@ -62,6 +62,25 @@ static void timers_fire_in_order(void **state)
     assert_true(seam->mono_us(seam->ctx) - from >= 40000);
 }
 
+/* The clock was set for a timer that is gone, and fires for nothing first. */
+static void what_is_stopped_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct ldr_timer gone = timer("g"), late = timer("!"), none = timer("n");
+    uint64_t from = seam->mono_us(seam->ctx);
+    seam->timer_start(seam->ctx, &gone, 2000);
+    seam->timer_start(seam->ctx, &late, 20000);
+    seam->timer_stop(seam->ctx, &gone);
+    ldr_uv_loop_run(loop);
+    assert_string_equal(seen, "!");
+    assert_in_range(seam->mono_us(seam->ctx) - from, 20000, 5000000);
+    seam->timer_start(seam->ctx, &none, 1000); /* the same with nothing left to wait for */
+    seam->timer_stop(seam->ctx, &none);
+    seam->timer_start(seam->ctx, &late, 5000);
+    ldr_uv_loop_run(loop);
+    assert_string_equal(seen, "!!");
+}
+
 static void again(struct ldr_timer *t)
 {
     if (++*(int *)t->owner < 1000000)
@@ -185,6 +204,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(timers_fire_in_order),
+        T(what_is_stopped_holds_nobody_up),
         T(a_timer_without_delay_lets_others_run),
         T(many_timers_fire_by_their_delays),
         T(jobs_come_from_other_threads_in_order),
