@@ -174,6 +174,15 @@ int ldr_cluster_asof_sorted(struct ldr_remote *r, uint32_t view, int64_t ttl_us,
                             void *ctx, struct ldr_err *err);
 int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                      int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err);
+/* The same a page at a time, on any one thread at a time. o->key must stay. Definitions are those of the
+ * moment of opening. *done: there is nothing behind this page; a page may be empty. Non-zero from fn ends the
+ * scan and is returned. Close is fine with NULL. */
+struct ldr_cluster_scan;
+int ldr_cluster_scan_open(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
+                          struct ldr_cluster_scan **out, struct ldr_err *err);
+int ldr_cluster_scan_page(struct ldr_cluster_scan *s, int (*fn)(void *ctx, const struct ldr_fact *f),
+                          void *ctx, bool *done, struct ldr_err *err);
+void ldr_cluster_scan_close(struct ldr_cluster_scan *s);
 int ldr_cluster_write(struct ldr_remote *r, const struct ldr_fact *facts, size_t n,
                       struct ldr_write_result *res, struct ldr_err *err);
 int ldr_cluster_load(struct ldr_remote *r, uint32_t view, struct ldr_fact_chunk *chunks, size_t nchunks,

@@ -10,15 +10,17 @@
 #define FLAG_STRICT    4u
 #define FLAG_ANY       8u
 
-struct scan {
-    const struct ldr_scan_opts *opts;
+struct ldr_cluster_scan {
+    struct ldr_remote *remote;
+    struct ldr_catalog *catalog;
+    struct ldr_scan_opts opts;
     const struct ldr_schema *schema;
     uint64_t defs;
     int fresh;
     struct ldr_demand demand;
     uint64_t at;           /* hash to go on from */
     struct ldr_buf resume; /* and the exact place there */
-    bool arc_done;
+    bool arc_done, ended;
     struct ldr_arena arena;
     int (*fn)(void *ctx, const struct ldr_fact *f);
     void *fn_ctx;
@@ -28,8 +30,8 @@ struct scan {
 static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *units, size_t n,
                  struct ldr_buf *out)
 {
-    struct scan *s = j->ctx;
-    const struct ldr_scan_opts *o = s->opts;
+    struct ldr_cluster_scan *s = j->ctx;
+    const struct ldr_scan_opts *o = &s->opts;
     const struct ldr_map_shard *shard = ldr_map_shard_of(map, j->units[units[n - 1]].lo);
     if (shard->epoch > s->demand.map_version)
         return LDR_E_STALE; /* other replicas than those that the token came from */
@@ -53,7 +55,7 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
     return ldr_scan_req_encode(&q, out);
 }
 
-static int take_fact(struct scan *s, const struct ldr_msg_fact *m)
+static int take_fact(struct ldr_cluster_scan *s, const struct ldr_msg_fact *m)
 {
     struct ldr_fact f = {.view = m->view,
                          .hash = ldr_key_hash(m->key),
@@ -62,7 +64,7 @@ static int take_fact(struct scan *s, const struct ldr_msg_fact *m)
                          .created_us = m->created_us,
                          .stamped = m->flags & 1,
                          .row = m->row};
-    if (m->view != s->opts->view || f.hash < s->at || f.hash > s->opts->hash_hi ||
+    if (m->view != s->opts.view || f.hash < s->at || f.hash > s->opts.hash_hi ||
         ldr_row_verify(s->schema, m->row))
         return LDR_E_CORRUPT;
     f.vhash = ldr_row_vhash(s->schema, m->row);
@@ -74,7 +76,7 @@ static int take_fact(struct scan *s, const struct ldr_msg_fact *m)
 static int finish(struct ldr_errand *j, const size_t *units, size_t n, struct ldr_slice answer,
                   struct ldr_err *err)
 {
-    struct scan *s = j->ctx;
+    struct ldr_cluster_scan *s = j->ctx;
     struct ldr_scan_rep a;
     (void)units;
     (void)n;
@@ -92,10 +94,10 @@ static int finish(struct ldr_errand *j, const size_t *units, size_t n, struct ld
     return ldr_buf_put(&s->resume, a.resume.p, a.resume.n) ? ldr_fail(err, LDR_E_NOMEM, "out of memory") : 0;
 }
 
-static int next_page(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
+static int next_page(struct ldr_cluster_scan *s, struct ldr_err *err)
 {
     struct ldr_unit unit = {.lo = s->at, .hi = s->at};
-    struct ldr_errand j = {.remote = r,
+    struct ldr_errand j = {.remote = s->remote,
                            .type = LDR_MSG_SCAN,
                            .units = &unit,
                            .n = 1,
@@ -119,52 +121,102 @@ static uint64_t end_of_arc(struct ldr_remote *r, uint64_t hash)
 }
 
 /* For all that is left; anew when the map has moved on from it. */
-static int demand(struct ldr_remote *r, struct scan *s, struct ldr_err *err)
+static int demand(struct ldr_cluster_scan *s, struct ldr_err *err)
 {
-    struct ldr_over over = {.lo = s->at, .hi = s->opts->hash_hi};
+    struct ldr_remote *r = s->remote;
+    struct ldr_over over = {.lo = s->at, .hi = s->opts.hash_hi};
     return ldr_cluster_demand(r, s->fresh, &over,
                               ldr_cluster_mono_us(r) + LDR_CLUSTER_PAGE_MS * UINT64_C(1000), &s->demand, err);
+}
+
+static int begin(struct ldr_cluster_scan *s, struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
+                 struct ldr_err *err)
+{
+    struct ldr_catalog *c = ldr_store_catalog(r->store);
+    *s = (struct ldr_cluster_scan){.remote = r,
+                                   .catalog = c,
+                                   .opts = *o,
+                                   .schema = ldr_cluster_schema(c, o->view),
+                                   .defs = c->version,
+                                   .fresh = fresh};
+    if (o->key)
+        s->opts.hash_lo = s->opts.hash_hi = ldr_key_hash(*o->key);
+    s->at = s->opts.hash_lo;
+    ldr_buf_init(&s->resume, NULL, LDR_FRAME_MAX);
+    ldr_arena_init(&s->arena, NULL, 0);
+    return s->schema ? demand(s, err) : ldr_fail(err, LDR_E_NOT_FOUND, "the feature view was deleted");
+}
+
+/* One page, or no more than a newer demand for it. */
+static int step(struct ldr_cluster_scan *s, struct ldr_err *err)
+{
+    struct ldr_remote *r = s->remote;
+    s->arc_done = false;
+    /* taken before the page: should the shard be split meanwhile, the child's part is asked for next */
+    uint64_t end = end_of_arc(r, s->at);
+    int rc = next_page(s, err);
+    if (rc == LDR_E_STALE && s->demand.strict)
+        return demand(s, err);
+    if (rc || !s->arc_done)
+        return rc;
+    uint64_t now = end_of_arc(r, s->at);
+    end = now < end ? now : end;
+    s->ended = end >= s->opts.hash_hi;
+    if (!s->ended)
+        s->at = end + 1;
+    ldr_buf_reset(&s->resume);
+    return 0;
+}
+
+static void end(struct ldr_cluster_scan *s)
+{
+    ldr_arena_close(&s->arena);
+    ldr_buf_close(&s->resume);
+    ldr_catalog_release(s->catalog);
 }
 
 int ldr_cluster_scan(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
                      int (*fn)(void *ctx, const struct ldr_fact *f), void *ctx, struct ldr_err *err)
 {
-    struct ldr_catalog *c = ldr_store_catalog(r->store);
-    struct ldr_scan_opts opts = *o;
-    if (o->key)
-        opts.hash_lo = opts.hash_hi = ldr_key_hash(*o->key);
-    struct scan s = {.opts = &opts,
-                     .schema = ldr_cluster_schema(c, o->view),
-                     .defs = c->version,
-                     .fresh = fresh,
-                     .at = opts.hash_lo,
-                     .fn = fn,
-                     .fn_ctx = ctx};
-    ldr_buf_init(&s.resume, NULL, LDR_FRAME_MAX);
-    ldr_arena_init(&s.arena, NULL, 0);
-    int rc = s.schema ? 0 : ldr_fail(err, LDR_E_NOT_FOUND, "the feature view was deleted");
-    if (!rc)
-        rc = demand(r, &s, err);
-    while (!rc && !s.stopped) {
-        s.arc_done = false;
-        /* taken before the page: should the shard be split meanwhile, the child's part is asked for next */
-        uint64_t end = end_of_arc(r, s.at);
-        rc = next_page(r, &s, err);
-        if (rc == LDR_E_STALE && s.demand.strict) {
-            rc = demand(r, &s, err);
-            continue;
-        }
-        if (rc || !s.arc_done)
-            continue;
-        uint64_t now = end_of_arc(r, s.at);
-        end = now < end ? now : end;
-        if (end >= opts.hash_hi)
-            break;
-        s.at = end + 1;
-        ldr_buf_reset(&s.resume);
-    }
-    ldr_arena_close(&s.arena);
-    ldr_buf_close(&s.resume);
-    ldr_catalog_release(c);
+    struct ldr_cluster_scan s;
+    int rc = begin(&s, r, o, fresh, err);
+    s.fn = fn;
+    s.fn_ctx = ctx;
+    while (!rc && !s.stopped && !s.ended)
+        rc = step(&s, err);
+    end(&s);
     return rc ? rc : s.stopped;
+}
+
+int ldr_cluster_scan_open(struct ldr_remote *r, const struct ldr_scan_opts *o, int fresh,
+                          struct ldr_cluster_scan **out, struct ldr_err *err)
+{
+    struct ldr_cluster_scan *s = ldr_alloc(NULL, sizeof *s);
+    if (!s)
+        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
+    int rc = begin(s, r, o, fresh, err);
+    if (rc) {
+        ldr_cluster_scan_close(s);
+        s = NULL;
+    }
+    *out = s;
+    return rc;
+}
+
+int ldr_cluster_scan_page(struct ldr_cluster_scan *s, int (*fn)(void *ctx, const struct ldr_fact *f),
+                          void *ctx, bool *done, struct ldr_err *err)
+{
+    s->fn = fn;
+    s->fn_ctx = ctx;
+    int rc = s->ended ? 0 : step(s, err);
+    *done = s->ended;
+    return rc ? rc : s->stopped;
+}
+
+void ldr_cluster_scan_close(struct ldr_cluster_scan *s)
+{
+    if (!s)
+        return;
+    end(s);
+    ldr_release(NULL, s);
 }

@@ -1,4 +1,4 @@
-/* larder.h: the Larder feature store as a library. The only installed header; C11 and C++.
+/* larder.h: the Larder feature store as a library. The only header to include; C11 and C++.
  *
  * Handles are opaque. Every fallible function returns 0 or a negative LDR_E_* and fills `err` (which may be
  * NULL). Text is UTF-8, times are int64 microseconds since 1970-01-01T00:00:00Z. Unless said otherwise a
@@ -379,20 +379,7 @@ LDR_API int ldr_materialized(struct ldr_store *s, const char *view, int64_t star
 LDR_API int ldr_erase(struct ldr_store *s, const char *view, const char *const *names,
                       const struct ldr_datum *values, size_t n, uint64_t *removed, struct ldr_err *err);
 
-/* ---- Looking at data ---- */
-struct ldr_scan {
-    const char *view;
-    const char *const *key_names; /* n = 0: every entity */
-    const struct ldr_datum *key_values;
-    size_t nkeys;
-    bool has_from, has_to;
-    int64_t from_us, to_us;
-    const char *output_path; /* CSV; NULL or "-" = standard output */
-    bool json;
-    int fresh; /* enum ldr_fresh */
-};
-LDR_API int ldr_scan_to_file(struct ldr_store *s, const struct ldr_scan *sc, const struct ldr_work *work,
-                             uint64_t *rows, struct ldr_err *err);
+/* ---- Looking at data (and scans: larder_scan.h) ---- */
 /* One row a feature: feature, type, count, nulls, distinct, min, max, mean, stddev, p01, p25, p50, p75, p99,
  * top. */
 LDR_API int ldr_stats(struct ldr_store *s, const char *view, int64_t from_us, int64_t to_us,
@@ -497,4 +484,5 @@ LDR_API int ldr_scrub(struct ldr_store *s, uint32_t shard, struct ldr_table **ou
 #ifdef __cplusplus
 }
 #endif
+#include "larder_scan.h"
 #endif

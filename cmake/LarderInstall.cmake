@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: the four programs, the library, one header, and the two ways to find them.
+# What `cmake --install` puts where: the four programs, the library, its header, and the two ways to find them.
 include(CMakePackageConfigHelpers)
 install(TARGETS larder-cli larder-node larder-coordinator RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(LARDER_GATEWAY)
@@ -6,7 +6,7 @@ if(LARDER_GATEWAY)
 endif()
 install(TARGETS larder EXPORT LarderTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES ${CMAKE_SOURCE_DIR}/client/larder.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/client/larder.h ${CMAKE_SOURCE_DIR}/client/larder_scan.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT LarderTargets NAMESPACE Larder:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Larder)
 # The file finds its prefix from where it lies, so that `cmake --install --prefix` may choose another than was configured.
 file(RELATIVE_PATH LARDER_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})

@@ -1,4 +1,4 @@
-"""Declares to cffi what client/larder.h declares, and what shim.h adds. The C compiler checks all of it."""
+"""Declares to cffi what client/larder.h (and the header that it includes) declares, and what shim.h adds. The C compiler checks all of it."""
 
 import os
 import re
@@ -29,7 +29,8 @@ library = (Path(given) if given else ROOT / "build" / "python") / "lib"
 
 ffi = FFI()
 ffi.cdef(declarations(HERE / "shim.h"))
-ffi.cdef(declarations(ROOT / "client" / "larder.h"))
+for name in ("larder.h", "larder_scan.h"):
+    ffi.cdef(declarations(ROOT / "client" / name))
 ffi.cdef(CALLBACKS)
 ffi.set_source(
     "larder._larder",

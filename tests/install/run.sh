@@ -27,8 +27,8 @@ only_ldr_symbols() {
     nm -D --defined-only "$lib/liblarder.so" | awk '$2 ~ /[A-Z]/ && $2 != "A" {print $3}' | sed 's/@.*//' >"$dir/symbols"
     [ -s "$dir/symbols" ] && ! grep -v '^ldr_' "$dir/symbols"
 }
-one_header() {
-    [ "$(find "$prefix/include" -type f | wc -l)" = 1 ] && [ -f "$prefix/include/larder.h" ]
+two_headers() { # one to include, and the one that it includes
+    [ "$(find "$prefix/include" -type f | wc -l)" = 2 ] && [ -f "$prefix/include/larder.h" ] && [ -f "$prefix/include/larder_scan.h" ]
 }
 header_alone() { # COMPILER LANGUAGE STANDARD
     echo '#include <larder.h>
@@ -69,7 +69,7 @@ daemons() {
     done
 }
 check "only ldr_ symbols are exported" only_ldr_symbols
-check "one header" one_header
+check "one header to include" two_headers
 check "header alone in C11" header_alone gcc c c11
 check "header alone in C++17" header_alone g++ c++ c++17
 check "examples by pkg-config" examples_pkg_config
