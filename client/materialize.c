@@ -226,7 +226,8 @@ static int one_view(struct materialize *m, const struct ldr_catalog *c, size_t i
         add_report(&view, &file);
     }
     add_report(m->total, &view);
-    if (rc == 0)
+    /* an increment up to a moment before the last one's end only takes what came late */
+    if (rc == 0 && !(m->m->incremental && has_start && start_us > m->m->end_us))
         rc = record(m->store, v->def->about.name, has_start ? start_us : LDR_TIME_MIN_US, m->m->end_us,
                     m->err);
     if (rc == 0)

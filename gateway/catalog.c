@@ -174,13 +174,16 @@ static int read_entity(struct ldr_gw_worker *w, const struct ldr_gw_field *f,
         if (*n == LDR_KEY_PARTS_MAX)
             return ldr_fail(err, LDR_E_INVALID, "entity: more than %d join keys", LDR_KEY_PARTS_MAX);
         names[*n] = ldr_gw_string(&w->arena, &r);
+        if (!names[*n])
+            return ldr_fail(err, LDR_E_INVALID, "entity: a name with a NUL character, or out of memory");
         enum ldr_json_token t = ldr_json_next(&r);
         unsigned type = t == LDR_JSON_NUMBER                        ? LDR_INT64
                         : t == LDR_JSON_TRUE || t == LDR_JSON_FALSE ? LDR_BOOL
                                                                     : LDR_STRING;
-        int rc = names[*n] ? ldr_gw_value_read(&g, &r, t, type, &values[*n]) : LDR_E_NOMEM;
+        int rc = ldr_gw_value_read(&g, &r, t, type, &values[*n]);
         if (rc)
-            return ldr_fail(err, rc, "entity.%.200s: %s", names[*n] ? names[*n] : "", g.why);
+            return ldr_fail(err, rc, "entity.%.200s: %s", names[*n],
+                            rc == LDR_E_NOMEM ? "out of memory" : g.why);
         ++*n;
     }
     return 0;

@@ -29,16 +29,16 @@ static int read_request(struct ldr_gw_worker *w, const struct ldr_gw_request *q,
     int rc = ldr_gw_fields(q->body, f, 5, true, err);
     if (!rc)
         rc = ldr_gw_bool(&f[3], &x->whole, err);
-    if (!rc && !x->m.incremental && !x->whole)
+    if (!rc && !x->m.incremental)
         rc = ldr_gw_time(&f[0], &w->arena, true, &start, &x->m.start_us, err);
-    if (!rc && !x->whole)
+    if (!rc)
         rc = ldr_gw_time(&f[1], &w->arena, true, &end, &x->m.end_us, err);
     if (!rc)
         rc = ldr_gw_texts(&f[2], &w->arena, &x->m.views, &x->m.nviews, err);
     if (rc)
         return rc;
     if (f[4].token != LDR_JSON_END)
-        return ldr_fail(err, LDR_E_UNSUPPORTED, "version: past versions of a view are read, not written");
+        return ldr_fail(err, LDR_E_INVALID, "version: past versions of a view are read, not written");
     if (x->whole && x->m.incremental)
         return ldr_fail(err, LDR_E_INVALID, "disable_event_timestamp: not with an increment");
     if (x->whole) {

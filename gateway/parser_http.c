@@ -198,7 +198,8 @@ enum ldr_gw_parsed ldr_gw_parser_feed(struct ldr_gw_parser *p, const uint8_t *by
     if (e == HPE_OK && (*used == n))
         return LDR_GW_MORE;
     if (!p->status) {
-        p->status = e == HPE_INVALID_VERSION ? 505 : e == HPE_HEADER_OVERFLOW ? 431 : 400;
+        bool other_word = e == HPE_INVALID_METHOD && *used < n && bytes[*used] >= 'A' && bytes[*used] <= 'Z';
+        p->status = e == HPE_INVALID_VERSION ? 505 : e == HPE_HEADER_OVERFLOW ? 431 : other_word ? 501 : 400;
         p->why = e == HPE_OK ? "unexpected bytes" : http_errno_description(e);
     }
     return LDR_GW_BAD;

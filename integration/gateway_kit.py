@@ -66,13 +66,17 @@ def check(name, function, *args):
 
 
 class Gateway:
-    """A store of its own and a gateway before it; options as keyword arguments: max_body='1KiB' is --max-body 1KiB."""
+    """A store of its own and a gateway before it; options as keyword arguments: max_body='1KiB' is --max-body 1KiB.
+    declare=False: an empty folder, and nothing is started."""
 
-    def __init__(self, bin_dir, dir=None, apply=False, store=None, **options):
+    def __init__(self, bin_dir, dir=None, apply=False, store=None, declare=True, **options):
         self.bin = bin_dir
+        self.process = None
         self.temp = None if dir else tempfile.TemporaryDirectory()
         self.dir = dir or self.temp.name
         self.store = store or f"local:{self.dir}/store"
+        if not declare:
+            return
         if not dir:
             with open(f"{self.dir}/defs.yaml", "w") as f:
                 f.write(DEFINITIONS)
@@ -112,10 +116,11 @@ class Gateway:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.process.stderr.close()
+        if self.process:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.process.stderr.close()
         if self.temp:
             self.temp.cleanup()
 

@@ -69,6 +69,10 @@ WRONG = [
     ("an unknown column", "/v1/write", {"view": "aged", "columns": {"driver_id": [1], "rate": [1], "x": [1],
                                                                     "event_timestamp": ["2026-01-01"]}}, 422, "x"),
     ("no such kind", "/v1/erase", {"entity": {"nobody": 1}}, 404, "join keys"),
+    ("a name with a NUL", "/v1/erase", {"entity": {"a\0b": 1}}, 422, "NUL"),
+    ("a time that is none, though not heeded", "/materialize", {"disable_event_timestamp": True, "start_ts": "x"}, 422,
+     "start_ts"),
+    ("a past version", "/materialize", {"start_ts": "2026-01-01", "end_ts": "2026-01-02", "version": 1}, 422, "version"),
     ("no start", "/materialize", {"end_ts": "2026-01-01"}, 422, "start_ts"),
     ("ends before it starts", "/materialize", {"start_ts": "2026-01-02", "end_ts": "2026-01-01"}, 422, "start_ts"),
     ("materialize what is not there", "/materialize",
@@ -231,9 +235,11 @@ def openapi(g):
         routes = set(re.findall(r'\{LDR_GW_([A-Z]+), "([^"]+)"', f.read()))
     described = {(m.upper(), p) for p, ms in document["paths"].items() for m in ms}
     assert routes == described, routes ^ described
+    shared = document["components"]["parameters"]
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            named = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            given = [shared[p["$ref"].rsplit("/", 1)[1]] if "$ref" in p else p for p in operation.get("parameters", [])]
+            named = {p["name"] for p in given if p["in"] == "path"}
             assert named == set(re.findall(r"\{(\w+)\}", path)), path
 
 

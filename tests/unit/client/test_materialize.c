@@ -129,6 +129,27 @@ static void an_incremental_run_goes_on_and_takes_late_rows(void **state)
     fx_close(&f);
 }
 
+static void an_increment_that_ends_before_the_last_one_takes_late_rows_and_moves_nothing_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct ldr_write_report total;
+    struct ldr_table *t;
+    setup(&f);
+    const struct ldr_materialize last = {.incremental = true, .end_us = 3000},
+                                 before = {.incremental = true, .end_us = 2000};
+    assert_int_equal(run(&f, last, "a", &total, &t), 0);
+    ldr_table_destroy(t);
+    fx_write(&f, "[defs]/data/part3.csv", "id,ts,n\n3,500,9\n");
+    assert_int_equal(run(&f, before, "a", &total, &t), 0);
+    assert_int_equal(total.taken - total.duplicates, 1);
+    ldr_table_destroy(t);
+    assert_int_equal(run(&f, last, "a", &total, &t), 0);
+    assert_int_equal(cell_i(t, 0, "from"), 3000);
+    ldr_table_destroy(t);
+    fx_close(&f);
+}
+
 static void what_cannot_be_read_is_said_before_anything_is_stored(void **state)
 {
     (void)state;
@@ -178,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_inclusive_and_every_view_is_read),
         cmocka_unit_test(an_incremental_run_goes_on_and_takes_late_rows),
+        cmocka_unit_test(an_increment_that_ends_before_the_last_one_takes_late_rows_and_moves_nothing_back),
         cmocka_unit_test(what_cannot_be_read_is_said_before_anything_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

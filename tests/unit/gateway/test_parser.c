@@ -114,6 +114,8 @@ static void refuses_what_is_wrong(void **state)
 {
     (void)state;
     REFUSES("hello\r\n\r\n", 400);
+    REFUSES("QUERY / HTTP/1.1\r\nHost: a\r\n\r\n", 501); /* a method, but none that is known */
+    REFUSES("\x16\x03\x01", 400);
     REFUSES("GET / HTTP/1.1\r\n\r\n", 400); /* no Host */
     REFUSES("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400);
     REFUSES("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505);
