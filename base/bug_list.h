@@ -28,9 +28,13 @@
     X(raft_leads_too_early, "a coordinator leads before it has applied what earlier ones committed")     \
     X(raft_overtaken_refusal, "a leader heeds a refusal of what has been acknowledged since")            \
     X(raft_result_of_another, "a client is told what another's command gave")                            \
+    X(raft_second_change, "a coordinator forgets a change of members when the next one comes")           \
     X(raft_sessions_not_in_snapshot, "a snapshot lacks the clients' last commands")                      \
     X(raft_sessions_not_restored, "a coordinator forgets the clients' last commands when it starts")     \
+    X(raft_snapshot_old_members, "a coordinator's snapshot names the members before the newest change")  \
     X(raft_snapshot_old_term, "a snapshot is sent to a coordinator under the term of an older one")      \
+    X(raft_stale_answer, "a message of an earlier term is answered with an index that was never set")    \
+    X(raft_vote_unaware, "a coordinator that does not know yet that it votes refuses to")                \
     X(raft_vote_unsynced, "a coordinator's term and vote are not synced")                                \
     X(raft_write_error_ignored, "a coordinator goes on after a write of its log failed")                 \
     X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \

@@ -10,8 +10,13 @@
  * - a change of members that is not the first entry of its message: libraft notes the first one's index for
  * it, does not notice when it is committed, refuses all further changes, and writes the old members into
  *   snapshots;
+ * - a change of members that follows one which is not known to be committed here: libraft has room for one,
+ *   forgets that the first is committed by then, writes the members before it into snapshots, and falls back
+ *   on them when the second is cut off;
  * - what comes from an earlier term is answered with an index that was never set, and a sender who leads
  * again by then takes it for what is stored here, and commits what nobody but he has;
+ * - a vote that is asked of a member which does not know yet that it has one, because the leader who let it
+ *   vote is gone: it refuses for ever, and without it there may be no majority;
  * - a refusal of entries that arrives after their acknowledgement: the leader goes back behind what it knows
  *   to be there, every answer is old news to it, and it never sends that member another entry. */
 #include "coordinator/raft_impl.h"
@@ -78,11 +83,61 @@ static int split(struct raft_append_entries *a, unsigned first, struct raft_appe
     return 0;
 }
 
+static int copy_members(const struct raft_configuration *from, struct raft_configuration *to)
+{
+    int status = 0;
+    raft_configuration_init(to);
+    for (unsigned i = 0; !status && i < from->n; i++)
+        status =
+            raft_configuration_add(to, from->servers[i].id, from->servers[i].address, from->servers[i].role);
+    if (status)
+        raft_configuration_close(to);
+    return status;
+}
+
+static bool is_second_change(const struct raft *r, const struct raft_append_entries *a)
+{
+    return a->n_entries && a->entries[0].type == RAFT_CHANGE && a->term >= r->current_term &&
+           r->configuration_uncommitted_index && r->configuration_uncommitted_index <= a->prev_log_index &&
+           !r->snapshot.installing && !LDR_BUG(raft_second_change);
+}
+
+/* No leader begins a change of members before the one before it is committed, so the first one is, if it is
+ * the one that the leader has. libraft knows that of a log that it reads from its disk, and not here. */
+static int keep_first_change(struct raft *r, const struct raft_append_entries *a)
+{
+    struct raft_configuration members;
+    if (!is_second_change(r, a) || r->state != RAFT_FOLLOWER || r->current_term != a->term ||
+        r->follower_state.match < a->prev_log_index)
+        return 0;
+    int status = copy_members(&r->configuration, &members);
+    if (status)
+        return status;
+    raft_configuration_close(&r->configuration_committed);
+    r->configuration_committed = members;
+    r->configuration_committed_index = r->configuration_uncommitted_index;
+    r->configuration_uncommitted_index = 0;
+    return 0;
+}
+
 static void append_entries(struct ldr_consensus *c, struct raft_io *io, struct raft_message *m)
 {
     struct raft_append_entries *a = &m->append_entries;
     struct raft_message next = *m;
     skip_known(&c->raft, a);
+    if (is_second_change(&c->raft, a)) {
+        /* first what it says without entries: what is committed, and that all before it is the leader's */
+        next = *m;
+        next.append_entries.entries = NULL;
+        next.append_entries.n_entries = 0;
+        append_entries(c, io, &next);
+        next = *m;
+        if (keep_first_change(&c->raft, a)) { /* no memory: it is lost, and comes again */
+            raft_free(a->entries[0].batch);
+            raft_free(a->entries);
+            return;
+        }
+    }
     unsigned change = LDR_BUG(raft_change_misplaced) ? 0 : place_of_change(a);
     bool more = change && !split(a, change, &next.append_entries);
     if (a->prev_log_index + a->n_entries < c->raft.commit_index && a->leader_commit > c->raft.commit_index &&
@@ -109,15 +164,48 @@ static bool is_overtaken(const struct raft *r, const struct raft_message *m)
            !LDR_BUG(raft_overtaken_refusal);
 }
 
+/* NULL: it does not know of itself, or knows that it votes. */
+static struct raft_server *voteless_self(const struct raft *r)
+{
+    for (unsigned i = 0; i < r->configuration.n; i++)
+        if (r->configuration.servers[i].id == r->id && r->configuration.servers[i].role != RAFT_VOTER)
+            return &r->configuration.servers[i];
+    return NULL;
+}
+
+/* Who asks for a vote counts it, so it knows of a later change. To vote is safe whoever asks: once a term,
+ * and for no log that is behind. As with those who know that they vote, not while somebody leads. */
+static void request_vote(struct ldr_consensus *c, struct raft_io *io, struct raft_message *m)
+{
+    struct raft *r = &c->raft;
+    struct raft_server *self =
+        r->state == RAFT_FOLLOWER && !LDR_BUG(raft_vote_unaware) ? voteless_self(r) : NULL;
+    if (!self || c->inner.time(io) - c->led_ms < r->election_timeout) {
+        c->recv(io, m);
+        return;
+    }
+    int role = self->role;
+    raft_free(r->follower_state.current_leader.address); /* one that does not vote never gives up a leader */
+    r->follower_state.current_leader.address = NULL;
+    r->follower_state.current_leader.id = 0;
+    self->role = RAFT_VOTER;
+    c->recv(io, m);
+    self->role = role;
+}
+
 static void filter_recv(struct raft_io *io, struct raft_message *m)
 {
     struct ldr_consensus *c = ldr_raft_of(io);
     c->stale = is_stale(&c->raft, m);
+    if ((m->type == RAFT_APPEND_ENTRIES || m->type == RAFT_INSTALL_SNAPSHOT) && !c->stale)
+        c->led_ms = c->inner.time(io);
     if (m->type == RAFT_INSTALL_SNAPSHOT && (c->raft.legacy.snapshot_taking || c->raft.snapshot.installing)) {
         raft_configuration_close(&m->install_snapshot.conf);
         raft_free(m->install_snapshot.data.base);
     } else if (m->type == RAFT_APPEND_ENTRIES) {
         append_entries(c, io, m);
+    } else if (m->type == RAFT_REQUEST_VOTE) {
+        request_vote(c, io, m);
     } else if (!is_overtaken(&c->raft, m)) {
         c->recv(io, m);
     }
@@ -129,7 +217,7 @@ static int filter_send(struct raft_io *io, struct raft_io_send *req, const struc
 {
     struct ldr_consensus *c = ldr_raft_of(io);
     struct raft_message fixed = *m;
-    if (m->type == RAFT_APPEND_ENTRIES_RESULT) {
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT && !LDR_BUG(raft_stale_answer)) {
         raft_index *last = &fixed.append_entries_result.last_log_index;
         if (c->stale)
             fixed.append_entries_result.rejected = *last = 0; /* the term is what it is sent for */

@@ -48,7 +48,8 @@ static int snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *
     /* Of several changes of members that are committed at once libraft takes over one after the other, and in
      * between it would write the old members into a snapshot. It asks again. */
     if (c->raft.configuration_uncommitted_index &&
-        c->raft.configuration_uncommitted_index <= c->raft.commit_index)
+        c->raft.configuration_uncommitted_index <= c->raft.commit_index &&
+        !LDR_BUG(raft_snapshot_old_members))
         return RAFT_BUSY;
     ldr_buf_init(&b, c->heap, LDR_SNAPSHOT_MAX);
     int rc = ldr_state_snapshot(c->state, &b);

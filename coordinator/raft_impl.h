@@ -29,6 +29,7 @@ struct ldr_consensus {
     struct raft_io inner;    /* the functions behind those of raft_guard.c */
     raft_io_recv_cb recv;    /* libraft's, behind ours */
     bool stale;              /* a message of an earlier term is being answered */
+    raft_time led_ms;        /* when a leader was last heard */
     raft_index loaded_index; /* of the snapshot that was read last for another member, */
     raft_term loaded_term;   /* and the term of that index */
     unsigned writing, stuck; /* writes of the log under way; looks since one of them has ended */

@@ -90,6 +90,16 @@ static void ended(struct sim *s, uint64_t move)
     sim_trace(s, "move %" PRIu64 " of shard %u is done", mv->id, mv->shard);
 }
 
+/* A leader may be slow, or another one must be elected first: a replica stays PENDING though it has all. */
+static bool held_back(struct sim *s, uint64_t move)
+{
+    const struct ldr_map_move *v = ldr_map_move(sim_map(s), move);
+    uint64_t draw[2] = {s->seed, move};
+    int64_t began = v->started_us - SIM_EPOCH_US;
+    return !s->healing && s->cfg.hold_us && v->kind == LDR_MOVE_REPLICA &&
+           s->now < (uint64_t)began + ldr_hash64(draw, sizeof draw) % s->cfg.hold_us;
+}
+
 /* What the real leader finds due. */
 static void lead(struct sim *s)
 {
@@ -99,6 +109,8 @@ static void lead(struct sim *s)
     for (uint32_t i = 0; i < n; i++) {
         /* at the end a heartbeat may still be lost: that must not keep the world from coming to rest */
         if (s->stopped && due[i].kind == LDR_CMD_NODE_STATE && due[i].node_state == LDR_NODE_DOWN)
+            continue;
+        if (due[i].kind == LDR_CMD_MOVE_ADVANCE && held_back(s, due[i].move))
             continue;
         if (due[i].kind == LDR_CMD_MOVE_ADVANCE)
             ended(s, due[i].move);

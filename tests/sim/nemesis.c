@@ -23,22 +23,35 @@ static void crash(struct sim *s, struct sim_proc *p, uint64_t down_us)
     sim_after(s, down_us, restart, p);
 }
 
-static void heal_cut(struct sim *s, void *arg)
+/* ---- The network ---- */
+
+static void whole(struct sim *s)
 {
-    (void)arg;
     memset(s->blocked, 0, sizeof s->blocked);
     sim_trace(s, "network whole");
 }
 
-static void partition(struct sim *s)
+static void heal_cut(struct sim *s, void *arg)
 {
-    uint32_t n = SIM_PROCS + 2;
-    uint64_t side = sim_rng_next(&s->rng), kind = sim_below(s, 4);
+    if ((uintptr_t)arg == s->cuts) /* else another one took its place */
+        whole(s);
+}
+
+/* Cut anew, for so long. */
+static void cut_for(struct sim *s, uint64_t us)
+{
     s->st.partitions++;
-    for (uint32_t a = 0; a < n; a++)
-        for (uint32_t b = 0; b < n; b++) {
+    sim_after(s, us, heal_cut, (void *)(uintptr_t)++s->cuts);
+}
+
+static void cut_anyhow(struct sim *s)
+{
+    uint64_t side = sim_rng_next(&s->rng), kind = sim_below(s, 4);
+    memset(s->blocked, 0, sizeof s->blocked);
+    for (uint32_t a = 0; a < SIM_ENDS; a++)
+        for (uint32_t b = 0; b < SIM_ENDS; b++) {
             bool apart = (side >> a & 1) != (side >> b & 1);
-            if (a == b || b == n - 1 || (a == n - 1 && kind != 3))
+            if (a == b || b > SIM_PROCS || (a > SIM_PROCS && kind != 3))
                 continue;                              /* clients are mostly spared: they are many */
             if (kind == 0   ? apart                    /* halves */
                 : kind == 1 ? (side >> a & 1) && apart /* one way */
@@ -47,7 +60,49 @@ static void partition(struct sim *s)
                 s->blocked[a][b] = true;
         }
     sim_trace(s, "network cut, kind %u", (unsigned)kind);
-    sim_after(s, SIM_SECOND / 2 + sim_below(s, 6 * SIM_SECOND), heal_cut, NULL);
+    cut_for(s, SIM_SECOND / 2 + sim_below(s, 6 * SIM_SECOND));
+}
+
+static const struct ldr_map_move *any_move(struct sim *s)
+{
+    const struct ldr_map *m = sim_map(s);
+    uint32_t first = m->nmoves ? (uint32_t)sim_below(s, m->nmoves) : 0;
+    for (uint32_t i = 0; i < m->nmoves; i++) {
+        const struct ldr_map_move *v = &m->moves[(first + i) % m->nmoves];
+        if (v->kind == LDR_MOVE_REPLICA)
+            return v;
+    }
+    return NULL;
+}
+
+/* Where the two sets of a shard that moves come apart: on the one side the new replica and just enough others
+ * for a quorum of the new set, on the other side all the rest of the old one. Coordinators and clients are on
+ * either side, and it lasts for longer than answers may be old. Whatever the one side acknowledges or decides
+ * alone, the other side contradicts. False: nothing moves. */
+static bool cut_along_move(struct sim *s)
+{
+    const struct ldr_map_move *v = any_move(s);
+    const struct ldr_map_shard *sh = v ? ldr_map_shard(sim_map(s), v->shard) : NULL;
+    uint32_t with = s->cfg.quorum;
+    if (!sh)
+        return false;
+    uint64_t side = sim_rng_next(&s->rng), first = sim_below(s, sh->nreplicas);
+    for (uint32_t i = 0; i < sh->nreplicas; i++) {
+        const struct ldr_map_replica *r = &sh->replicas[(first + i) % sh->nreplicas];
+        const struct sim_proc *p = sim_proc_of_node(s, r->node);
+        bool there = r->state == LDR_REPLICA_PENDING || (r->state == LDR_REPLICA_ACTIVE && with > 1);
+        with -= r->state == LDR_REPLICA_ACTIVE && there;
+        if (p)
+            side = (side & ~(UINT64_C(1) << p->index)) | (uint64_t)there << p->index;
+    }
+    side = (side | UINT64_C(1) << (SIM_PROCS + 1)) & ~(UINT64_C(1) << (SIM_PROCS + 2)); /* one client each */
+    for (uint32_t a = 0; a < SIM_ENDS; a++)
+        for (uint32_t b = 0; b < SIM_ENDS; b++)
+            s->blocked[a][b] = (side >> a & 1) != (side >> b & 1);
+    sim_trace(s, "network cut along the move of shard %u, coordinators with the %s set", sh->id,
+              side >> SIM_PROCS & 1 ? "new" : "old");
+    cut_for(s, 5 * SIM_SECOND / 2 + sim_below(s, 5 * SIM_SECOND));
+    return true;
 }
 
 static void disk_ok(struct sim *s, void *arg)
@@ -78,8 +133,8 @@ static void one(struct sim *s)
                 crash(s, &s->procs[i], sim_below(s, 2 * SIM_SECOND));
         break;
     case 2:
-        if (s->cfg.partitions)
-            partition(s);
+        if (s->cfg.partitions && (sim_chance(s, 3000) || !cut_along_move(s)))
+            cut_anyhow(s);
         break;
     case 3:
         if (s->cfg.pauses && p->alive) {
@@ -161,7 +216,7 @@ void sim_nemesis_start(struct sim *s)
 void sim_heal(struct sim *s)
 {
     s->healing = true;
-    heal_cut(s, NULL);
+    whole(s);
     for (uint32_t i = 0; i < s->nprocs; i++) {
         struct sim_proc *p = &s->procs[i];
         sim_proc_wake(s, p);

@@ -92,18 +92,16 @@ static void fire_end(struct sim *s, struct sim_event *e)
     net_forget(e);
 }
 
-bool sim_endpoint_index(uint32_t endpoint, uint32_t *out)
+uint32_t sim_end(uint32_t endpoint)
 {
-    *out = endpoint < SIM_PROCS ? endpoint : endpoint == SIM_COORD ? SIM_PROCS : SIM_PROCS + 1;
-    return true;
+    return endpoint < SIM_PROCS    ? endpoint
+           : endpoint == SIM_COORD ? SIM_PROCS
+                                   : SIM_PROCS + 1 + endpoint - SIM_CLIENT;
 }
 
-static bool blocked(struct sim *s, uint32_t from, uint32_t to)
+static bool blocked(const struct sim *s, uint32_t from, uint32_t to)
 {
-    uint32_t a, b;
-    sim_endpoint_index(from, &a);
-    sim_endpoint_index(to, &b);
-    return s->blocked[a][b];
+    return s->blocked[sim_end(from)][sim_end(to)];
 }
 
 static uint64_t delay_of(struct sim *s)

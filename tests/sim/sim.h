@@ -20,8 +20,9 @@
 #define SIM_CLOCK_NEAR_US 100000 /* as far as wall clocks differ that are not wrong */
 #define SIM_PROCS         7
 #define SIM_CLIENTS       5
-#define SIM_COORD         100 /* endpoint of the coordinators */
-#define SIM_CLIENT        200 /* endpoint of client 0 */
+#define SIM_COORD         100                           /* endpoint of the coordinators */
+#define SIM_CLIENT        200                           /* endpoint of client 0 */
+#define SIM_ENDS          (SIM_PROCS + 1 + SIM_CLIENTS) /* nodes, the coordinators, clients */
 #define SIM_KEYS          24
 #define SIM_VIEWS         2
 #define SIM_ENTITY        1
@@ -178,7 +179,8 @@ struct sim_sent_fact *sim_sent(struct sim *s, const struct sim_fact *f);        
 /* ---- The world ---- */
 struct sim_config {
     uint32_t nodes, spares, shards, replicas, quorum, clients;
-    uint64_t work_us, grace_us, fence_us; /* fence_us 0: never */
+    uint64_t work_us, grace_us;
+    uint64_t fence_us, hold_us;           /* until a node is fenced, a move may end; 0: never, at once */
     uint32_t loss, dup, slow, cut, reset; /* per 10,000 messages */
     bool partitions, crashes, crash_all, pauses, skews, disk_full, disk_errors, slow_sync, lose_one, rot,
         moves, splits, merges, drains, erases, defs_change;
@@ -205,8 +207,9 @@ struct sim {
     bool ended;   /* no process starts any more */
     struct sim_proc procs[SIM_PROCS];
     uint32_t nprocs;
-    bool blocked[SIM_PROCS + 2][SIM_PROCS + 2]; /* [from][to]; coordinators, clients come last */
-    struct ldr_arena arena;                     /* bytes that live as long as the world */
+    bool blocked[SIM_ENDS][SIM_ENDS]; /* [from][to]: what is cut */
+    uint64_t cuts;                    /* so many there were */
+    struct ldr_arena arena;           /* bytes that live as long as the world */
     struct ldr_slice keys[SIM_KEYS];
     struct sim_authority *authority;
     struct sim_client *clients;
@@ -230,8 +233,8 @@ void *sim_alloc(struct sim *s, size_t n); /* for the world's life; zeroed */
 struct ldr_slice sim_keep(struct sim *s, struct ldr_slice b);
 /* The sample of the map that the coordinators have. */
 const struct ldr_map *sim_map(struct sim *s);
-bool sim_endpoint_index(uint32_t endpoint, uint32_t *out);
-void sim_replay(struct sim *s); /* net.c: sends again what was kept */
+uint32_t sim_end(uint32_t endpoint); /* its place in `blocked` */
+void sim_replay(struct sim *s);      /* net.c: sends again what was kept */
 void sim_net_free(struct sim *s);
 void sim_world_free(struct sim *s); /* free.c */
 #endif

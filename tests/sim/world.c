@@ -74,6 +74,7 @@ static void configure(struct sim *s)
     c->moves = SOMETIMES(6500);
     c->splits = SOMETIMES(4000);
     c->merges = SOMETIMES(3000);
+    c->hold_us = SOMETIMES(5000) ? 10 * SIM_SECOND : 0;
     c->defs_change = SOMETIMES(3000);
     c->erases = sim_chance(s, 7500);
 #undef SOMETIMES

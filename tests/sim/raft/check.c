@@ -55,6 +55,7 @@ void q_check_role(struct q_member *m, bool leading)
     const char *what;
     if (!leading || !m->c)
         return;
+    q_check_members(m);
     uint64_t term = raft_current_term(m->io.data);
     q_state_view(q, ldr_consensus_state(m->c), &seen);
     if (term < Q_TERMS && q->floors[term] && !at_least(&seen, q->floors[term], &what))
@@ -150,6 +151,8 @@ static struct q_done *pass(struct q_member *m, uint64_t index)
         uint64_t hash = index ? slot(q, index - 1)->hash : 0;
         d = slot(q, index);
         *d = (struct q_done){.known = true, .term = e->term, .type = e->type, .check = check, .hash = hash};
+        if (e->type == RAFT_CHANGE)
+            d->members = e->bytes;
         q->committed = index;
         if (index > 1)
             durable(q, index, e->term);

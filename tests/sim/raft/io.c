@@ -66,21 +66,12 @@ static int io_init(struct raft_io *io, raft_id id, const char *address)
     return 0;
 }
 
-static struct ldr_slice encoded(struct q_member *m, const struct raft_configuration *conf)
-{
-    struct raft_buffer b;
-    LDR_ASSERT(raft_configuration_encode(conf, &b) == 0);
-    struct ldr_slice out = sim_keep(&m->q->s, ldr_slice(b.base, b.len));
-    raft_free(b.base);
-    return out;
-}
-
 static int io_bootstrap(struct raft_io *io, const struct raft_configuration *conf)
 {
     struct q_member *m = of(io);
     if (!q_disk_empty(&m->disk))
         return RAFT_CANTBOOTSTRAP;
-    struct q_entry e = {.term = 1, .type = RAFT_CHANGE, .bytes = encoded(m, conf)};
+    struct q_entry e = {.term = 1, .type = RAFT_CHANGE, .bytes = q_members_encode(m, conf)};
     q_disk_begin(m, &e);
     return 0;
 }
@@ -273,10 +264,12 @@ static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io
     struct q_op *op = op_new(trailing ? Q_TAKEN : Q_INSTALL);
     LDR_ASSERT(s->n_bufs == 1);
     op->trailing = trailing;
-    op->snap = (struct q_snapshot){s->index, s->term, s->configuration_index, encoded(m, &s->configuration),
-                                   sim_keep(&m->q->s, ldr_slice(s->bufs[0].base, s->bufs[0].len))};
+    op->snap =
+        (struct q_snapshot){s->index, s->term, s->configuration_index, q_members_encode(m, &s->configuration),
+                            sim_keep(&m->q->s, ldr_slice(s->bufs[0].base, s->bufs[0].len))};
     op->put = req;
     req->cb = cb;
+    q_check_snapshot(m, &op->snap);
     m->q->st.snapshots += trailing != 0;
     m->q->st.installs += trailing == 0;
     sim_trace(&m->q->s, "n%u %s a snapshot at %" PRIu64, m->p->index, trailing ? "takes" : "installs",

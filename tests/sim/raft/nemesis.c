@@ -140,6 +140,27 @@ static void one(struct quorum *q)
     }
 }
 
+/* The leader goes while not all know of the change that he has committed. */
+static void strike_leader(struct sim *s, void *arg)
+{
+    struct quorum *q = arg;
+    struct q_member *leader = q_leader(q);
+    if (s->healing || !leader)
+        return;
+    if (q->cfg.lose_one && !q->lost_one)
+        lose(q, leader);
+    else if (q->cfg.crashes)
+        crash(q, leader, sim_below(s, 4 * SIM_SECOND));
+    else if (q->cfg.partitions)
+        partition(q);
+}
+
+void q_nemesis_changed(struct quorum *q)
+{
+    if (sim_chance(&q->s, 3000))
+        sim_after(&q->s, sim_below(&q->s, 2 * q->cfg.delay_us), strike_leader, q);
+}
+
 static void strike(struct sim *s, void *arg)
 {
     struct quorum *q = arg;

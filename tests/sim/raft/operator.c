@@ -32,6 +32,7 @@ static void changed(struct ldr_proposal *p, int code, const struct ldr_state_res
     q->st.adds += c->op == LDR_MEMBER_ADD;
     q->st.removes += c->op == LDR_MEMBER_REMOVE;
     q->st.transfers += c->op == LDR_MEMBER_TRANSFER;
+    q_nemesis_changed(q);
     if (c->op != LDR_MEMBER_REMOVE)
         return;
     c->target->removed = true;

@@ -132,6 +132,7 @@ bool q_state_view(struct quorum *q, const struct ldr_state *s, struct q_view *ou
 uint32_t q_voters(struct q_member *leader);
 void q_operator_start(struct quorum *q);
 void q_nemesis_start(struct quorum *q);
+void q_nemesis_changed(struct quorum *q); /* the members have just changed */
 void q_heal(struct quorum *q);
 void q_stopped(struct quorum *q, struct q_member *m); /* it has stopped itself */
 
@@ -142,6 +143,7 @@ struct q_done { /* one index of the log, from its first application on */
     bool known, repeated;
     int code;
     uint64_t client, seq;
+    struct ldr_slice members; /* of a change of them: who they are after it */
 };
 void q_check_begin(struct quorum *q);
 void q_check_leads(struct q_member *m, uint64_t term);
@@ -153,6 +155,11 @@ void q_check_ack(struct quorum *q, const struct q_client *c, uint64_t seq, int c
 void q_check_read(struct quorum *q, const struct q_view *seen, const struct q_view *floor);
 void q_check_passed(struct q_member *m);
 bool q_check_agree(struct quorum *q, const char **why);
+/* check_members.c */
+void q_check_snapshot(struct q_member *m, const struct q_snapshot *snap);
+void q_check_members(struct q_member *m); /* it asks for votes, or leads */
+void q_check_stored(struct q_member *m, uint64_t term, uint64_t index);
+struct ldr_slice q_members_encode(struct q_member *m, const struct raft_configuration *conf);
 
 /* ---- The world ---- */
 struct q_config {
