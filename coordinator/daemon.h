@@ -49,9 +49,30 @@ struct ldr_daemon {
     bool announcing;
     void (*announced)(void *owner); /* the daemon ends, and waits for that call */
     void *announced_owner;
+    struct {                              /* daemon_hand.c */
+        struct ldr_proposal *wanted, own; /* wanted: NULL = none; no command is begun meanwhile */
+        uint64_t to, until_us;
+        struct ldr_timer timer;
+    } hand;
+    struct { /* daemon_stop.c */
+        bool begun, handing, tried, closing;
+        uint64_t until_us;
+        struct ldr_timer timer;
+        struct ldr_proposal transfer;
+        char leader[LDR_ADDRESS_MAX + 1]; /* closing: what requests are told */
+        uint64_t map_version;
+    } ending;
 };
 struct ldr_server ldr_daemon_server(struct ldr_daemon *d); /* daemon_serve.c */
-void ldr_daemon_duty(struct ldr_timer *t);                 /* daemon_duty.c: what the leader does by itself */
+/* Leadership to this member (0: to anybody). done() may come before this returns; codes as those of
+ * ldr_consensus_member. */
+void ldr_daemon_hand_over(struct ldr_daemon *d, uint64_t to, struct ldr_proposal *p); /* daemon_hand.c */
+/* ---- daemon_stop.c ---- */
+void ldr_daemon_stop(struct ldr_daemon *d); /* stops the loop, in the end; again is fine */
+/* Whom to ask instead ("": not known) and the map's version, at any time. */
+void ldr_daemon_redirect(struct ldr_daemon *d, char leader[LDR_ADDRESS_MAX + 1], uint64_t *map_version);
+/* ---- */
+void ldr_daemon_duty(struct ldr_timer *t); /* daemon_duty.c: what the leader does by itself */
 void ldr_daemon_role(void *ctx, bool leading);
 void ldr_daemon_applied(void *ctx, const struct ldr_state_result *r);
 int ldr_daemon_status(struct ldr_daemon *d, bool detail, struct ldr_buf *out);
@@ -59,7 +80,8 @@ void ldr_daemon_http(void *ctx, const char *path, struct ldr_http_answer *a); /*
 /* ---- daemon_announce.c ---- */
 int ldr_daemon_publish(struct ldr_daemon *d, struct ldr_err *err); /* opens what notices are published on */
 void ldr_daemon_addresses(struct ldr_daemon *d);                   /* once it listens */
-/* The leader's control address; false and "": nobody leads, or it has not said yet. */
+/* The control address of another member that leads; false and "": nobody else does, or it has not said yet.
+ */
 bool ldr_daemon_leader_hint(const struct ldr_daemon *d, char out[LDR_ADDRESS_MAX + 1]);
 /* Something is to be proposed about where members are. A follower asks the leader instead: false. */
 bool ldr_daemon_announce(struct ldr_daemon *d, struct ldr_map_command *out);

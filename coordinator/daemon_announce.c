@@ -63,7 +63,7 @@ bool ldr_daemon_leader_hint(const struct ldr_daemon *d, char out[LDR_ADDRESS_MAX
     const char *raft;
     ldr_consensus_leader(d->consensus, &id, &raft);
     const struct ldr_state_coordinator *k =
-        id ? ldr_state_coordinator(ldr_consensus_state(d->consensus), id) : NULL;
+        id && id != d->config->id ? ldr_state_coordinator(ldr_consensus_state(d->consensus), id) : NULL;
     out[0] = '\0';
     if (!k)
         return false;

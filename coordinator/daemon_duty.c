@@ -57,9 +57,9 @@ void ldr_daemon_duty(struct ldr_timer *t)
         abort(); /* a supervisor starts it again; going on would be a lie */
     }
     struct ldr_map_command told;
-    if (d->proposals == 0 && ldr_daemon_announce(d, &told))
+    if (d->proposals == 0 && !d->hand.wanted && ldr_daemon_announce(d, &told))
         propose(d, &told);
-    if (ldr_consensus_leading(d->consensus) && d->proposals == 0) {
+    if (ldr_consensus_leading(d->consensus) && d->proposals == 0 && !d->hand.wanted) {
         struct ldr_map_command due[AT_ONCE];
         uint32_t n = 0;
         int rc = ldr_leader_next(d->leader, ldr_state_map(ldr_consensus_state(d->consensus)),

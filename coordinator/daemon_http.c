@@ -90,8 +90,10 @@ void ldr_daemon_http(void *ctx, const char *path, struct ldr_http_answer *a)
         a->status = ldr_consensus_broken(d->consensus) ? 503 : 200;
         ldr_buf_puts(&a->body, a->status == 200 ? "ok\n" : "the log cannot be written\n");
     } else if (strcmp(path, "/readyz") == 0) {
-        a->status = leader ? 200 : 503;
-        ldr_buf_puts(&a->body, leader ? "ready\n" : "nobody is known to lead\n");
+        a->status = leader && !d->ending.begun ? 200 : 503;
+        ldr_buf_puts(&a->body, d->ending.begun ? "stopping\n"
+                               : leader        ? "ready\n"
+                                               : "nobody is known to lead\n");
     } else if (strcmp(path, "/metrics") == 0) {
         a->status = 200;
         a->type = "text/plain; version=0.0.4";

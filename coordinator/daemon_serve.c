@@ -18,10 +18,10 @@ static void refuse(struct ldr_daemon *d, struct ldr_reply *r, int code, bool in_
     ldr_fail(&err, code, "%s", text);
     err.in_doubt = in_doubt;
     ldr_buf_init(&b, NULL, 0);
-    char leader[LDR_ADDRESS_MAX + 1] = "";
-    if (code == LDR_E_NOT_LEADER)
-        (void)ldr_daemon_leader_hint(d, leader);
-    ldr_msg_error_put(&err, ldr_state_map(ldr_consensus_state(d->consensus))->version, leader, &b);
+    char leader[LDR_ADDRESS_MAX + 1];
+    uint64_t map_version;
+    ldr_daemon_redirect(d, leader, &map_version);
+    ldr_msg_error_put(&err, map_version, code == LDR_E_NOT_LEADER ? leader : "", &b);
     d->refused++;
     r->send(r, code, ldr_buf_slice(&b));
     ldr_buf_close(&b);
@@ -157,6 +157,10 @@ static void serve_command(struct ldr_daemon *d, struct ldr_slice payload, struct
         refuse(d, r, rc, false, err.message);
         return;
     }
+    if (d->hand.wanted) {
+        refuse(d, r, LDR_E_NOT_LEADER, false, "leadership is being handed over");
+        return;
+    }
     struct ldr_envelope e = {
         .now_us = d->clock.now_us(d->clock.ctx), .client = q.client, .seq = q.seq, .command = q.command};
     struct ldr_buf out;
@@ -273,7 +277,10 @@ static void serve_member(struct ldr_daemon *d, struct ldr_slice payload, struct 
     if (!s)
         return;
     s->proposal.done = member_done;
-    ldr_consensus_member(d->consensus, (enum ldr_member_op)q.op, q.id, address, &s->proposal);
+    if (q.op == LDR_MEMBER_TRANSFER)
+        ldr_daemon_hand_over(d, q.id, &s->proposal);
+    else
+        ldr_consensus_member(d->consensus, (enum ldr_member_op)q.op, q.id, address, &s->proposal);
 }
 
 static void serve_coordinators(struct ldr_daemon *d, struct ldr_slice payload, struct ldr_arena *a,
@@ -299,6 +306,10 @@ static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, s
 {
     struct ldr_daemon *d = ctx;
     struct ldr_arena a;
+    if (d->ending.begun) {
+        refuse(d, r, LDR_E_NOT_LEADER, false, "this coordinator is stopping");
+        return;
+    }
     ldr_arena_init(&a, NULL, 0);
     switch (type) {
     case LDR_MSG_STATE:

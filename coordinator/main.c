@@ -10,44 +10,18 @@
 #define LARDER_VERSION "0.0.0"
 #endif
 
-/* Closing, one thing after the other: no requests, no duties, no log, no loop. */
-struct ending {
+struct signals {
     struct ldr_daemon *d;
-    uv_signal_t signals[2];
-    bool begun;
+    uv_signal_t handles[2];
 };
 
-static void stop_loop(void *owner)
-{
-    ldr_uv_loop_stop(((struct ending *)owner)->d->loop);
-}
-static void close_announcement(void *owner)
-{
-    ldr_daemon_announce_close(((struct ending *)owner)->d, stop_loop, owner);
-}
-static void close_log(void *owner)
-{
-    ldr_consensus_close(((struct ending *)owner)->d->consensus, close_announcement, owner);
-}
-static void close_http(void *owner)
-{
-    struct ending *e = owner;
-    if (e->d->http)
-        ldr_http_close(e->d->http, close_log, e);
-    else
-        close_log(e);
-}
 static void on_signal(uv_signal_t *h, int number)
 {
-    struct ending *e = h->data;
-    if (e->begun)
-        return;
-    e->begun = true;
-    ldr_logf(&e->d->lines.log, LDR_LOG_INFO, "stopping: signal %d", number);
+    struct signals *s = h->data;
+    ldr_logf(&s->d->lines.log, LDR_LOG_INFO, "stopping: signal %d", number);
     for (int i = 0; i < 2; i++)
-        uv_close((uv_handle_t *)&e->signals[i], NULL);
-    e->d->seam->timer_stop(e->d->seam->ctx, &e->d->duty);
-    ldr_control_server_close(e->d->control, close_http, e);
+        uv_close((uv_handle_t *)&s->handles[i], NULL);
+    ldr_daemon_stop(s->d);
 }
 
 static int open_all(struct ldr_daemon *d, struct ldr_err *err)
@@ -95,7 +69,7 @@ static int open_all(struct ldr_daemon *d, struct ldr_err *err)
 static int run(const struct ldr_daemon_config *c)
 {
     static struct ldr_daemon d; /* one a process; a member of main, not of the library */
-    struct ending e = {.d = &d};
+    struct signals signals = {.d = &d};
     struct ldr_err err;
     d.config = c;
     d.clock = ldr_clock_system();
@@ -112,9 +86,9 @@ static int run(const struct ldr_daemon_config *c)
     uv_loop_t *uv = ldr_uv_loop_handle(d.loop);
     static const int stops[] = {SIGTERM, SIGINT};
     for (int i = 0; i < 2; i++) {
-        uv_signal_init(uv, &e.signals[i]);
-        e.signals[i].data = &e;
-        uv_signal_start(&e.signals[i], on_signal, stops[i]);
+        uv_signal_init(uv, &signals.handles[i]);
+        signals.handles[i].data = &signals;
+        uv_signal_start(&signals.handles[i], on_signal, stops[i]);
     }
     d.duty.fire = ldr_daemon_duty;
     d.duty.owner = &d;

@@ -10,7 +10,8 @@
 #define REACH_MS       300  /* for a connection, when there are others to try */
 #define AGAIN_MS       50   /* the same, of one that was not to be reached a moment ago */
 #define ANSWER_MS      2500 /* for an answer, when there are others to try */
-#define ROUND_PAUSE_MS 50   /* between rounds in which nobody could help */
+#define PAUSE_FIRST_MS 5    /* between rounds in which nobody could help: twice as long each time, up to */
+#define PAUSE_MOST_MS  50
 #define FIND_EVERY_MS  10000
 #define FIND_SOON_MS   1000
 #define FIND_MS        500
@@ -320,6 +321,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
     nng_time until = nng_clock() + timeout_ms;
     struct attempt t;
     bool sent_ever = false, doubt = false; /* of all attempts */
+    uint64_t pause_ms = PAUSE_FIRST_MS;
     if (payload.n > LDR_PAYLOAD_MAX)
         return ldr_fail(err, LDR_E_TOO_BIG, "%s: %zu bytes are too many", ldr_msg_name(type), payload.n);
     nng_mtx_lock(c->mutex);
@@ -344,8 +346,10 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
         nng_mtx_lock(c->mutex);
         n = c->n;
         nng_mtx_unlock(c->mutex);
-        if (tries % n == 0)
-            nng_msleep(smaller(ROUND_PAUSE_MS, until - now));
+        if (tries % n == 0) {
+            nng_msleep(smaller(pause_ms, until - now));
+            pause_ms = pause_ms * 2 < PAUSE_MOST_MS ? pause_ms * 2 : PAUSE_MOST_MS;
+        }
     }
     if (!t.answer)
         return fail_silent(c, &t, c->coordinators[at].address, type, sent_ever, doubt, err);

@@ -33,6 +33,33 @@ static bool restart(struct lab_proc *p)
     return ready;
 }
 
+static int by_end(const void *a, const void *b)
+{
+    const struct history_op *x = a, *y = b;
+    return x->to_us < y->to_us ? -1 : x->to_us > y->to_us;
+}
+
+/* Of changes and strict reads of the definitions. Clients are paused. */
+static void tell_registry_times(void)
+{
+    uint64_t slow = 0, gap = 0, last = 0;
+    qsort(registry.ops, registry.n, sizeof *registry.ops, by_end);
+    for (size_t i = 0; i < registry.n; i++) {
+        const struct history_op *o = &registry.ops[i];
+        if (o->kind == HISTORY_PEEK)
+            continue;
+        slow = o->to_us - o->from_us > slow ? o->to_us - o->from_us : slow;
+        if (o->kind != HISTORY_APPLY || o->end != HISTORY_OK)
+            continue;
+        gap = last && o->to_us - last > gap ? o->to_us - last : gap;
+        last = o->to_us;
+    }
+    printf(
+        "  definitions: slowest change or strict read %.1f ms, longest time without an acknowledged change "
+        "%.1f ms\n",
+        (double)slow / 1e3, (double)gap / 1e3);
+}
+
 static bool all_went_well(int restarts)
 {
     const struct work_counts *c = &work.count;
@@ -85,6 +112,7 @@ int main(int argc, char **argv)
     }
     ok = work_prove(&work, path) && ok;
     bool well = all_went_well(restarts);
+    tell_registry_times();
     snprintf(path, sizeof path, "%s/history", lab.dir);
     if (!well)
         registry_dump(&registry, path);
