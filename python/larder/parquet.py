@@ -35,6 +35,12 @@ def _split(url: str) -> Tuple[str, str]:
     return (place, mark + options) if mark and "=" in options else (url, "")
 
 
+def inside(folder: str, name: str) -> str:
+    """The path of a file in a folder, which may be a URL with options."""
+    place, options = _split(folder) if "://" in folder else (folder, "")
+    return f"{place.rstrip('/')}/{name}{options}"
+
+
 def _without_secrets(path: str) -> str:
     """As it may be shown: without credentials and options."""
     if "://" not in path:

@@ -31,8 +31,7 @@ def fs(tmp_path):
         online_store={"type": "larder.feast.LarderOnlineStore", "path": f"local:{tmp_path}/larder"},
     )  # fmt: skip
     yield FeatureStore(config=config)
-    for url in list(larder.feast._stores):
-        larder.feast._stores.pop(url).close()
+    larder.feast.close_all()
 
 
 def views(tmp_path):
@@ -83,7 +82,7 @@ def test_materialize_service_and_teardown(fs, tmp_path):
     fs.materialize(NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1))
     got = fs.get_online_features(fs.get_feature_service("model"), [{"user_id": 1, "shop_id": "a"}], full_feature_names=True)
     assert got.to_dict()["pair__n"] == [7] and got.to_dict()["wide__s"] == ["ä"]
-    (store,) = larder.feast._stores.values()
-    assert store.list()["name"] == ["shop__pair", "shop__wide"]
-    fs.teardown()
-    assert len(store.list()) == 0
+    with larder.connect(f"local:{tmp_path}/larder") as store:
+        assert store.list()["name"] == ["shop__pair", "shop__wide"]
+        fs.teardown()
+        assert len(store.list()) == 0

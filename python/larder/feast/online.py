@@ -1,8 +1,4 @@
-"""Larder under Feast: an online store for a feature repository that stays as it is.
-
-    online_store:
-      type: larder.feast.LarderOnlineStore
-      path: local:data/larder          # or cluster:host:port,...
+"""Feast's interface of an online store.
 
 A feature view becomes a view `PROJECT__VIEW` of an entity with the view's join keys. Scalars and lists keep their types; what Larder has
 no type for (maps, structs, sets, decimals, ...) is kept as bytes of Feast's own message, and comes back as it was. The newest event time
@@ -11,10 +7,7 @@ wins, then the newest created time; a write never clobbers a newer value. `ttl` 
 
 from __future__ import annotations
 
-import os
-import re
-import threading
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
 from feast import Entity, FeatureView
@@ -26,6 +19,9 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.value_type import ValueType
 
 import larder
+
+from .stores import name_of as _name
+from .stores import store_of, ttl_of
 
 _NO_TIME = -(2**63)
 # Feast's type -> Larder's, and the member of Value that holds it
@@ -58,33 +54,11 @@ class LarderOnlineStoreConfig(FeastConfigBaseModel):
     path: str = "local:data/larder"
 
 
-# ---- Stores: one for each path, opened when it is needed first ----
-
-_stores: Dict[str, larder.Store] = {}
-_lock = threading.Lock()
-
-
 def _store(config: RepoConfig) -> larder.Store:
-    url = config.online_store.path
-    scheme, _, path = url.partition(":")
-    if scheme == "local" and config.repo_path and not os.path.isabs(path):
-        url = f"local:{config.repo_path / path}"
-    with _lock:
-        store = _stores.get(url)
-        if store is None or store.closed:
-            if scheme == "local":
-                os.makedirs(os.path.dirname(url.partition(":")[2]) or ".", exist_ok=True)
-            store = _stores[url] = larder.connect(url)
-        return store
+    return store_of(config.online_store.path, config.repo_path)
 
 
-# ---- Names and definitions ----
-
-
-def _name(text: str) -> str:
-    """A name of Feast's as one of Larder's: other characters by their number."""
-    plain = re.sub(r"[^A-Za-z0-9_]", lambda m: f"_x{ord(m.group()):x}_", text)
-    return plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
+# ---- Definitions ----
 
 
 class _View:
@@ -101,11 +75,11 @@ class _View:
         if not self.keys:
             self.keys["__dummy_id"] = ("string", "string_val")  # a view of nothing in particular
         self.features = {f.name: _TYPES.get(f.dtype.to_value_type(), _OTHER) for f in table.features}
-        self.ttl: Optional[timedelta] = table.ttl or None
+        self.ttl = ttl_of(table)
 
     def definition(self) -> larder.FeatureView:
         keys = {_name(k): kind for k, (kind, _) in self.keys.items()}
-        entity = larder.Entity(_name(f"{self.name}__key"), keys)
+        entity = larder.Entity(_name(self.name, "__key"), keys)
         features = [larder.Feature(_name(f), kind) for f, (kind, _) in self.features.items()]
         return larder.FeatureView(self.name, entity, features, ttl=self.ttl)
 
@@ -113,8 +87,8 @@ class _View:
 # ---- Values ----
 
 
-def _in(kind: Tuple[str, str], value: ValueProto) -> Any:
-    """A Value as a Python value; None for null."""
+def _in(kind: Tuple[str, str], value: Any) -> Any:
+    """A ValueProto as a Python value; None for null."""
     member = value.WhichOneof("val")
     if member is None or member == "null_val":
         return None
@@ -261,7 +235,7 @@ class LarderOnlineStore(OnlineStore):
     def _delete(store: larder.Store, config: RepoConfig, tables: Sequence[Any]) -> None:
         for table in tables:
             name = _View(config, table).name
-            for kind, one in (("feature-views", name), ("entities", _name(f"{name}__key"))):
+            for kind, one in (("feature-views", name), ("entities", _name(name, "__key"))):
                 try:
                     store.delete(kind, one)
                 except larder.NotFoundError:
