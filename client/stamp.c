@@ -83,7 +83,7 @@ static int load(struct ldr_stamp_file *f, bool create, const struct ldr_log *log
         size_t at = (size_t)i * SLOT_STEP;
         uint64_t turn = 0;
         int64_t bound = 0;
-        enum slot_state st = slot_read(b.p + (b.n > at ? at : 0), b.n > at ? b.n - at : 0, &turn, &bound);
+        enum slot_state st = slot_read(b.n > at ? b.p + at : NULL, b.n > at ? b.n - at : 0, &turn, &bound);
         bad += st == SLOT_BAD;
         if (st != SLOT_GOOD)
             continue;

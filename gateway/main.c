@@ -8,6 +8,7 @@
 #include "gateway/uv_server.h"
 
 #define DECLARED_MAX 4096
+#define STORE_FILES  1024 /* kept back for tables, logs, sockets of a cluster */
 
 static void log_store(void *ctx, int level, const char *text)
 {
@@ -38,14 +39,26 @@ static int store_url(struct ldr_gateway_config *c, struct ldr_err *err)
     return c->store ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
 }
 
-/* Every connection is a file: as many as the system lets us have. */
-static void more_files(void)
+/* Every connection is a file: as many as the system lets us have, but never those that the store needs. */
+static void set_files(struct ldr_gateway *g)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+    g->most_conns = (unsigned)g->config->connections;
+    if (getrlimit(RLIMIT_NOFILE, &r))
+        return;
+    if (r.rlim_cur < r.rlim_max) {
         r.rlim_cur = r.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &r);
+        if (setrlimit(RLIMIT_NOFILE, &r) && getrlimit(RLIMIT_NOFILE, &r))
+            return;
     }
+    rlim_t reserve = r.rlim_cur / 2 < STORE_FILES ? r.rlim_cur / 2 : STORE_FILES;
+    rlim_t room = r.rlim_cur - reserve;
+    room = room > (rlim_t)2 * LDR_GW_REFUSALS ? room - LDR_GW_REFUSALS : room / 2;
+    if (room >= g->most_conns)
+        return;
+    g->most_conns = (unsigned)room;
+    ldr_logf(g->shared.log, LDR_LOG_WARN, "%llu files may be open: at most %u connections at one time",
+             (unsigned long long)r.rlim_cur, g->most_conns);
 }
 
 static int open_store(struct ldr_gateway *g, struct ldr_err *err)
@@ -89,7 +102,7 @@ static int run(struct ldr_gateway_config *c)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made */
-    more_files();
+    set_files(&g);
     rc = open_store(&g, &err);
     if (!rc)
         rc = ldr_gw_start(&g, &err);

@@ -235,14 +235,17 @@ static void keep(struct ldr_gw_conn *c, const uint8_t *p, size_t n)
 static void input(struct ldr_gw_conn *c, const uint8_t *p, size_t n)
 {
     bool end = n == 0;
+    uint64_t idle_until = c->deadline_ms;
     while ((n || end) && !c->closing && !c->last && c->phase != LDR_GW_BUSY) {
         if (ldr_gw_owed(c) > LDR_GW_OWED_BYTES) { /* who does not read his answers asks no more */
             c->stalled = true;
             read_more(c, false);
             break;
         }
-        if (c->phase == LDR_GW_IDLE)
+        if (c->phase == LDR_GW_IDLE) {
+            idle_until = c->deadline_ms;
             set_phase(c, LDR_GW_HEAD_IN);
+        }
         size_t used = 0;
         enum ldr_gw_parsed r = ldr_gw_parser_feed(&c->parser, p, n, &used);
         p += used;
@@ -253,7 +256,8 @@ static void input(struct ldr_gw_conn *c, const uint8_t *p, size_t n)
             ldr_gw_add(&c->loop->figures.malformed, 1);
             say_wrong(c, c->parser.status, c->parser.why);
         } else if (!c->parser.begun) {
-            set_phase(c, LDR_GW_IDLE); /* line ends between requests */
+            c->phase = LDR_GW_IDLE; /* line ends between requests: they buy no time */
+            c->deadline_ms = idle_until;
         } else if (c->parser.head_done && c->phase == LDR_GW_HEAD_IN) {
             set_phase(c, LDR_GW_BODY_IN);
             if (c->parser.expects && !c->continued && !c->parser.old)
@@ -336,7 +340,8 @@ void ldr_gw_conn_accept(struct ldr_gw_loop *l, uv_stream_t *from)
         c->next->prev = c;
     l->conns = c;
     l->nconns++;
-    bool room = atomic_fetch_add(&g->conns, 1) < g->config->connections;
+    unsigned before = atomic_fetch_add(&g->conns, 1);
+    bool room = before < g->most_conns;
     set_phase(c, LDR_GW_HEAD_IN); /* who connects wants something: he has no long idle time */
     c->phase = LDR_GW_IDLE;
     if (uv_accept(from, (uv_stream_t *)&c->tcp)) {
@@ -345,6 +350,10 @@ void ldr_gw_conn_accept(struct ldr_gw_loop *l, uv_stream_t *from)
     }
     uv_tcp_nodelay(&c->tcp, 1);
     ldr_gw_add(room ? &l->figures.accepted : &l->figures.refused, 1);
+    if (before >= g->most_conns + LDR_GW_REFUSALS) { /* enough are being told already */
+        ldr_gw_conn_close(c);
+        return;
+    }
     if (!room) {
         say_wrong(c, 503, "too many connections");
         ldr_gw_flush(c);

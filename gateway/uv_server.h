@@ -11,9 +11,10 @@
 
 #define LDR_GW_READ_BYTES  ((size_t)64 << 10)  /* taken from a socket at one time */
 #define LDR_GW_SLICE_BYTES ((size_t)256 << 10) /* handed to a socket at one time */
-#define LDR_GW_OWED_BYTES                                                           \
-    ((size_t)1 << 20) /* not yet taken by the client: then he is not served further \
-                       */
+#define LDR_GW_OWED_BYTES                                                                   \
+    ((size_t)1 << 20)         /* not yet taken by the client: then he is not served further \
+                               */
+#define LDR_GW_REFUSALS   64u /* connections beyond the most that are told so: each is a file for a while */
 #define LDR_GW_LOOPS_MAX  256
 #define LDR_GW_ROUTES_MAX 64
 #define LDR_GW_SPANS      12
@@ -63,7 +64,11 @@ struct ldr_gateway {
     unsigned ended;             /* loops */
     struct ldr_gw_worker *idle; /* of the threads */
     atomic_size_t bodies;
+    unsigned most_conns; /* as told, or what the system's limit of files leaves room for */
     atomic_uint conns, queued, long_queued;
+    pthread_mutex_t turn_lock; /* of the next two */
+    pthread_cond_t turn;
+    unsigned running;   /* long requests that work; those that wait for their clients do not count */
     atomic_bool unwell; /* /health says 503: draining, or the store has failed */
     int64_t started_us;
 };

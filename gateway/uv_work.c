@@ -30,15 +30,22 @@ static void give_back(struct ldr_gateway *g, struct ldr_gw_worker *w)
     pthread_mutex_unlock(&g->idle_lock);
 }
 
+static unsigned most_long(const struct ldr_gateway *g)
+{
+    return 4 * (unsigned)g->config->long_threads;
+}
+
 int ldr_gw_threads_create(struct ldr_gateway *g, struct ldr_err *err)
 {
     unsigned n = (unsigned)g->config->threads;
     pthread_mutex_init(&g->idle_lock, NULL);
     pthread_cond_init(&g->end, NULL);
     pthread_mutex_init(&g->shared.lock, NULL);
+    pthread_mutex_init(&g->turn_lock, NULL);
+    pthread_cond_init(&g->turn, NULL);
     int rc = ldr_pool_create(n ? n : g->local ? 4 : 32, &g->threads);
-    if (!rc)
-        rc = ldr_pool_create((unsigned)g->config->long_threads, &g->long_threads);
+    if (!rc) /* one for each that is let in: they take turns */
+        rc = ldr_pool_create(most_long(g), &g->long_threads);
     return rc ? ldr_fail(err, rc, "no threads: %s", ldr_code_text(rc)) : 0;
 }
 
@@ -52,27 +59,66 @@ void ldr_gw_threads_destroy(struct ldr_gateway *g)
         ldr_gw_worker_close(w);
         ldr_release(NULL, w);
     }
+    pthread_cond_destroy(&g->turn);
+    pthread_mutex_destroy(&g->turn_lock);
     pthread_mutex_destroy(&g->shared.lock);
     pthread_cond_destroy(&g->end);
     pthread_mutex_destroy(&g->idle_lock);
 }
 
+/* ---- Turns: so many long requests work at one time; who waits for his client lets others work ---- */
+
+static void begin_turn(struct ldr_gateway *g)
+{
+    pthread_mutex_lock(&g->turn_lock);
+    while (g->running >= g->config->long_threads)
+        pthread_cond_wait(&g->turn, &g->turn_lock);
+    g->running++;
+    pthread_mutex_unlock(&g->turn_lock);
+}
+
+static void end_turn(struct ldr_gateway *g)
+{
+    pthread_mutex_lock(&g->turn_lock);
+    g->running--;
+    pthread_cond_signal(&g->turn);
+    pthread_mutex_unlock(&g->turn_lock);
+}
+
 /* ---- Streaming: on the thread ---- */
 
-static int stream_put(void *ctx, struct ldr_slice bytes)
+/* A piece joins what is ready when there is room. *waited: its turn was given up for that. */
+static int put_piece(struct ldr_gw_work *k, const uint8_t *p, size_t n, bool *waited)
 {
-    struct ldr_gw_work *k = ctx;
-    k->answer.streamed = true;
     pthread_mutex_lock(&k->lock);
+    *waited = k->is_long && !k->gone && k->ready.n > LDR_GW_OWED_BYTES;
+    if (*waited)
+        end_turn(k->conn->loop->gateway);
     while (!k->gone && k->ready.n > LDR_GW_OWED_BYTES)
         pthread_cond_wait(&k->room, &k->lock); /* ends: the client reads, or is too slow and gone */
-    bool gone = k->gone || ldr_buf_put(&k->ready, bytes.p, bytes.n) != 0;
+    bool gone = k->gone || ldr_buf_put(&k->ready, p, n) != 0;
     if (!gone && !k->posted) {
         k->posted = true;
         ldr_uv_loop_post(k->conn->loop->loop, &k->feed);
     }
     pthread_mutex_unlock(&k->lock);
     return gone ? LDR_E_CANCELLED : 0;
+}
+
+static int stream_put(void *ctx, struct ldr_slice bytes)
+{
+    struct ldr_gw_work *k = ctx;
+    int rc = 0;
+    k->answer.streamed = true;
+    for (size_t at = 0; rc == 0 && at < bytes.n;) {
+        size_t n = bytes.n - at < LDR_GW_SLICE_BYTES ? bytes.n - at : LDR_GW_SLICE_BYTES;
+        bool waited;
+        rc = put_piece(k, bytes.p + at, n, &waited);
+        if (waited)
+            begin_turn(k->conn->loop->gateway);
+        at += n;
+    }
+    return rc;
 }
 
 /* ---- and on the loop ---- */
@@ -193,7 +239,11 @@ static void on_back(struct ldr_job *job)
 static void on_thread(struct ldr_job *job)
 {
     struct ldr_gw_work *k = (struct ldr_gw_work *)(void *)job;
-    struct ldr_gw_worker *w = take_worker(k->conn->loop->gateway);
+    struct ldr_gateway *g = k->conn->loop->gateway;
+    bool is_long = k->is_long;
+    if (is_long)
+        begin_turn(g);
+    struct ldr_gw_worker *w = take_worker(g);
     pthread_mutex_lock(&k->lock);
     bool gone = k->gone;
     pthread_mutex_unlock(&k->lock);
@@ -209,7 +259,9 @@ static void on_thread(struct ldr_job *job)
     if (after)
         after(w, data);
     if (w)
-        give_back(w->gateway, w);
+        give_back(g, w);
+    if (is_long)
+        end_turn(g);
 }
 
 bool ldr_gw_work_begin(struct ldr_gw_conn *c, const struct ldr_gw_request *q, struct ldr_gw_answer *a)
@@ -217,7 +269,7 @@ bool ldr_gw_work_begin(struct ldr_gw_conn *c, const struct ldr_gw_request *q, st
     struct ldr_gateway *g = c->loop->gateway;
     bool is_long = q->route->where == LDR_GW_LONG;
     atomic_uint *queued = is_long ? &g->long_queued : &g->queued;
-    unsigned most = is_long ? 4 * (unsigned)g->config->long_threads : (unsigned)g->config->queue;
+    unsigned most = is_long ? most_long(g) : (unsigned)g->config->queue;
     if (atomic_fetch_add(queued, 1) >= most || ldr_gw_parser_hold(&c->parser)) {
         atomic_fetch_sub(queued, 1);
         a->extra = "Retry-After: 1\r\n";

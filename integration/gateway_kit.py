@@ -88,13 +88,13 @@ class Gateway:
         command = [f"{self.bin}/larder", "--store", self.store, "--dir", self.dir, *args]
         return subprocess.run(command, input=text, text=True, check=True, capture_output=True).stdout
 
-    def start(self, serve=False, **options):
+    def start(self, serve=False, wrap=(), **options):
         flags = []
         for key, value in options.items():
             flags += ["--" + key.replace("_", "-"), str(value)]
         program = [f"{self.bin}/larder", "serve"] if serve else [f"{self.bin}/larder-gateway"]
         self.process = subprocess.Popen(
-            [*program, "--store", self.store, "--dir", self.dir, "--listen", "127.0.0.1:0", *flags],
+            [*wrap, *program, "--store", self.store, "--dir", self.dir, "--listen", "127.0.0.1:0", *flags],
             stderr=subprocess.PIPE, text=True)
         self.log = []
         while True:
