@@ -89,7 +89,7 @@ static void data_plane(int in_flight)
 }
 static void open_server(struct ldr_job *j)
 {
-    static struct ldr_server handler = {NULL, serve};
+    static struct ldr_server handler = {.serve = serve};
     struct ldr_err err;
     struct ldr_data_server_options o = {
         .listen = "127.0.0.1:0", .cluster = "bench", .loops = &server_loop, .n_loops = 1, .server = &handler};
@@ -122,7 +122,7 @@ static void waiting_threads(void)
 
 static void control_plane(void)
 {
-    static struct ldr_server handler = {NULL, serve};
+    static struct ldr_server handler = {.serve = serve};
     struct ldr_control_server_options o = {.listen = "127.0.0.1:0", .loop = server_loop, .server = &handler};
     struct ldr_control_server *s;
     struct ldr_control *c;

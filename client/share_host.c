@@ -138,7 +138,7 @@ static void hello(void *ctx, struct ldr_hello_rep *rep)
 
 static int listen_here(struct ldr_host *h, struct ldr_err *err)
 {
-    struct ldr_server handler = {h, serve};
+    struct ldr_server handler = {.ctx = h, .serve = serve};
     struct ldr_data_server_options o = {.listen = h->socket.address,
                                         .cluster = "",
                                         .loops = &h->loop,

@@ -338,5 +338,5 @@ static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, s
 
 struct ldr_server ldr_daemon_server(struct ldr_daemon *d)
 {
-    return (struct ldr_server){d, serve};
+    return (struct ldr_server){.ctx = d, .serve = serve};
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -81,8 +82,10 @@ static void heap_remove(struct ldr_uv_loop *l, struct ldr_timer *t)
 /* ---- Timers. ---- */
 static uint64_t seam_mono_us(void *ctx)
 {
+    struct timespec t;
     (void)ctx;
-    return uv_hrtime() / 1000;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* A clock that fires too early is left alone: most timers are stopped long before they are due, and each
@@ -275,8 +278,7 @@ void ldr_uv_loop_run(struct ldr_uv_loop *l)
 
 bool ldr_uv_loop_here(const struct ldr_uv_loop *l)
 {
-    uv_thread_t self = uv_thread_self();
-    return atomic_load(&l->runs) && uv_thread_equal(&self, &l->runner);
+    return atomic_load(&l->runs) && pthread_equal(pthread_self(), l->runner); /* asked for every answer */
 }
 
 /* A write to a connection whose other end has gone fails with EPIPE; it must not end the process, which may

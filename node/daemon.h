@@ -44,14 +44,12 @@ struct ldr_node_daemon {
     struct ldr_data_server *server;
     struct ldr_notices *notices;
     struct ldr_http *http;
-    struct ldr_server inner; /* the node's; what the transport calls measures */
     struct ldr_node_times times[LDR_NODE_TYPES];
-    struct measured *spare; /* of daemon_measure.c */
-    struct ldr_timer late;  /* stopping takes too long */
+    struct ldr_timer late; /* stopping takes too long */
     bool started, stopping;
     int code; /* what the process ends with */
 };
-struct ldr_server ldr_node_measured(struct ldr_node_daemon *d);             /* daemon_measure.c */
-void ldr_node_http(void *ctx, const char *path, struct ldr_http_answer *a); /* daemon_http.c */
+void ldr_node_answered(void *ctx, unsigned type, int code, uint64_t took_us); /* daemon_measure.c */
+void ldr_node_http(void *ctx, const char *path, struct ldr_http_answer *a);   /* daemon_http.c */
 extern const uint32_t ldr_node_spans_us[LDR_NODE_SPANS];
 #endif

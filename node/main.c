@@ -215,14 +215,16 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
     int rc = ldr_node_create(&o, &d->node, err);
     if (rc)
         return rc;
-    struct ldr_server server = ldr_node_measured(d);
+    struct ldr_server server = ldr_node_server(d->node);
     const struct ldr_data_server_options s = {.listen = c->listen,
                                               .cluster = c->cluster,
                                               .loops = &d->loop,
                                               .n_loops = 1,
                                               .server = &server,
                                               .hello = hello,
-                                              .hello_ctx = d};
+                                              .hello_ctx = d,
+                                              .answered = ldr_node_answered,
+                                              .answered_ctx = d};
     rc = ldr_data_server_create(&s, &d->server, err);
     if (rc == 0 && c->http)
         rc = ldr_http_listen(d->loop, c->http, ldr_node_http, d, &d->http, err);

@@ -42,6 +42,10 @@ struct ldr_data_server_options {
     /* Fills in what HELLO answers (proto is there already). Any of the loops' threads. May be NULL. */
     void (*hello)(void *ctx, struct ldr_hello_rep *rep);
     void *hello_ctx;
+    /* Told of each request that was answered, on the loop of its connection, with the time since it had come
+     * (handed-over answers: until they were on the loop). May be NULL: then no clock is asked. */
+    void (*answered)(void *ctx, unsigned type, int code, uint64_t took_us);
+    void *answered_ctx;
     struct ldr_data_limits limits;
 };
 struct ldr_data_stats {

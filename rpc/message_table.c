@@ -27,12 +27,22 @@ const struct ldr_msg_about ldr_msg_all[] = {
 };
 const size_t ldr_msg_count = sizeof ldr_msg_all / sizeof ldr_msg_all[0];
 
+enum place {
+#define X(NAME, name, number, req, rep) PLACE_##NAME,
+    LDR_MSG_LIST(X)
+#undef X
+};
+/* Every request is looked up: place + 1 by number. */
+static const uint8_t places[] = {
+#define X(NAME, name, number, req, rep) [number] = PLACE_##NAME + 1,
+    LDR_MSG_LIST(X)
+#undef X
+};
+
 const struct ldr_msg_about *ldr_msg_find(unsigned type)
 {
-    for (size_t i = 0; i < ldr_msg_count; i++)
-        if (ldr_msg_all[i].type == type)
-            return &ldr_msg_all[i];
-    return NULL;
+    unsigned place = type < sizeof places ? places[type] : 0;
+    return place ? &ldr_msg_all[place - 1] : NULL;
 }
 
 const char *ldr_msg_name(unsigned type)

@@ -32,16 +32,20 @@ struct ldr_reply {
      * nothing). Copies the payload; the reply is gone afterwards. */
     void (*send)(struct ldr_reply *r, int code, struct ldr_slice payload);
     /* Where an answer may be made at its place on the way out, instead of being copied there: bytes appended
-     * to this buffer (and nothing before them changed), then sent by `send` before serve returns. What else
-     * is sent drops them. NULL, here or returned: there is no such place. */
+     * to this buffer (and nothing before them changed), then sent by `send` before serve or flush returns.
+     * What else is sent drops them. NULL, here or returned: there is no such place. */
     struct ldr_buf *(*room)(struct ldr_reply *r);
     void *impl[2];
     uint32_t deadline_ms; /* what the caller still waits for, at arrival; 0 = unknown */
+    uint64_t arrived_us;  /* monotonic; 0 = unknown */
 };
 struct ldr_server {
     void *ctx;
     /* The payload is borrowed until serve returns. */
     void (*serve)(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, struct ldr_reply *r);
+    /* After some calls of serve, before the loop waits: what the handler has let gather is answered now.
+     * NULL: it lets nothing gather. */
+    void (*flush)(void *ctx);
 };
 
 /* ---- The two planes. ---- */

@@ -1,260 +1,16 @@
-/* The serving side: one listener, connections handed out to the loops in turn, HELLO first, then requests
- * until too many are unanswered or too many answers are not taken. */
-#include <stdatomic.h>
+/* The serving side: one listener, connections handed out to the loops in turn. */
 #include <unistd.h>
 
-#include "rpc/rpc.h"
-#include "rpc/uv_conn.h"
+#include "rpc/uv_serve.h"
 
 #define HELLO_BYTES ((size_t)64 * 1024) /* nobody unknown gets more memory than this */
 
-struct shard { /* what of the server is on one loop */
-    struct wire wire;
-    struct ldr_data_server *server;
-    struct ldr_uv_loop *loop; /* never changes, so that any thread may post to it */
-    struct ldr_job opening, closing;
-    struct request *open; /* whose connection may be gone */
-};
-
-struct ldr_data_server {
-    struct ldr_server handler;
-    void (*hello)(void *ctx, struct ldr_hello_rep *rep);
-    void *hello_ctx;
-    char cluster[LDR_NAME_MAX + 1];
-    union stream listener; /* a handle on the first loop */
-    int port;
-    uint32_t connections_max;
-    size_t n_shards, turn;
-    atomic_size_t shards_left;
-    atomic_uint_fast64_t connections, accepted, refused, broken, frames_in, frames_out;
-    void (*closed)(void *owner);
-    void *closed_owner;
-    struct ldr_job closed_job;
-    struct shard shards[];
-};
-
-struct peer { /* one connection */
-    struct conn conn;
-    struct request *requests;
-    uint32_t outstanding;
-    bool greeted;
-    uint64_t since_ms;
-};
-
-struct request {
-    struct ldr_reply reply;
-    struct shard *shard;
-    struct peer *peer; /* NULL = the connection is gone */
-    struct request *prev, *next;
-    uint64_t id;
-    uint16_t type;
-};
-
-#define COUNT(s, what) atomic_fetch_add_explicit(&(s)->what, 1, memory_order_relaxed)
-
-/* ---- Requests. ---- */
-static void shard_gone(struct shard *sh);
-
-static struct shard *shard_of(struct conn *c)
-{
-    return c->wire->owner;
-}
-
-/* Whether more may be read from it. Two marks each, so that it does not switch at every request. */
-static void credit(struct peer *p)
-{
-    const struct ldr_data_limits *l = &p->conn.wire->limits;
-    size_t unsent = conn_unsent(&p->conn);
-    if (p->conn.closing || !p->greeted)
-        return;
-    if (p->outstanding >= l->outstanding || unsent >= l->unsent_bytes)
-        conn_pause(&p->conn);
-    else if (p->conn.paused && p->outstanding <= l->outstanding / 2 && unsent <= l->unsent_bytes / 2)
-        conn_resume(&p->conn);
-}
-
-static void answer(struct peer *p, uint16_t type, uint64_t id, int code, struct ldr_slice payload)
-{
-    struct shard *sh = shard_of(&p->conn);
-    struct ldr_frame f = {type, LDR_FRAME_ANSWER, id, (uint32_t)code, payload};
-    int rc = conn_send(&p->conn, &f);
-    if (rc == LDR_E_TOO_BIG || rc == LDR_E_NOMEM) {
-        f.arg = (uint32_t)rc;
-        f.payload = ldr_slice(NULL, 0);
-        rc = conn_send(&p->conn, &f);
-    }
-    if (rc == 0)
-        COUNT(sh->server, frames_out);
-    /* an answer that cannot be told, or a reader that never reads: the caller learns it from the connection
-     */
-    if (rc || conn_unsent(&p->conn) > p->conn.wire->limits.unsent_max)
-        conn_close(&p->conn);
-}
-
-static void request_unlink(struct request *r)
-{
-    struct request **head = r->peer ? &r->peer->requests : &r->shard->open;
-    *(r->prev ? &r->prev->next : head) = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
-}
-
-static void request_link(struct request *r)
-{
-    struct request **head = r->peer ? &r->peer->requests : &r->shard->open;
-    r->prev = NULL;
-    r->next = *head;
-    if (*head)
-        (*head)->prev = r;
-    *head = r;
-}
-
-struct late { /* an answer from another thread */
-    struct ldr_job job;
-    struct request *request;
-    int code;
-    size_t n;
-    uint8_t bytes[];
-};
-
-static void request_answer(struct request *r, int code, struct ldr_slice payload)
-{
-    struct peer *p = r->peer;
-    struct shard *sh = r->shard;
-    request_unlink(r);
-    if (p) {
-        p->outstanding--;
-        answer(p, r->type, r->id, code, payload);
-        credit(p);
-    }
-    ldr_release(NULL, r);
-    if (!p)
-        shard_gone(sh);
-}
-
-static void late_run(struct ldr_job *j)
-{
-    struct late *l = (struct late *)j;
-    request_answer(l->request, l->code, ldr_slice(l->bytes, l->n));
-    ldr_release(NULL, l);
-}
-
-static void reply_send(struct ldr_reply *reply, int code, struct ldr_slice payload)
-{
-    struct request *r = reply->impl[0];
-    if (ldr_uv_loop_here(r->shard->loop)) {
-        request_answer(r, code, payload);
-        return;
-    }
-    struct late *l = ldr_alloc(NULL, sizeof *l + payload.n);
-    LDR_ASSERT(l); /* an answer that is lost here would hold its request for ever */
-    l->job.run = late_run;
-    l->request = r;
-    l->code = code;
-    l->n = payload.n;
-    if (payload.n)
-        memcpy(l->bytes, payload.p, payload.n);
-    ldr_uv_loop_post(r->shard->loop, &l->job);
-}
-
-/* Only for one that is answered where it is served: the loop's thread, and nothing sent in between. */
-static struct ldr_buf *reply_room(struct ldr_reply *reply)
-{
-    struct request *r = reply->impl[0];
-    return r->peer && ldr_uv_loop_here(r->shard->loop) ? conn_room(&r->peer->conn) : NULL;
-}
-
-/* ---- Frames. ---- */
-static int greet(struct peer *p, const struct ldr_frame *f, struct ldr_err *err)
-{
-    struct ldr_data_server *s = shard_of(&p->conn)->server;
-    struct ldr_hello_req q;
-    if (f->type != LDR_MSG_HELLO)
-        return ldr_fail(err, LDR_E_INVALID, "the first message must be HELLO, this is number %u", f->type);
-    if (f->payload.n >= 2 && ldr_get_le16(f->payload.p) != LDR_PROTO)
-        return ldr_fail(err, LDR_E_FORMAT, "protocol %u is spoken there, %u here", ldr_get_le16(f->payload.p),
-                        LDR_PROTO);
-    if (ldr_hello_req_decode(f->payload, NULL, &q))
-        return ldr_fail(err, LDR_E_CORRUPT, "HELLO cannot be read");
-    if (s->cluster[0] && q.cluster.n && !ldr_slice_eq(q.cluster, ldr_slice_str(s->cluster)))
-        return ldr_fail(err, LDR_E_REFUSED, "this is cluster \"%s\", not \"%.*s\"", s->cluster,
-                        (int)(q.cluster.n < LDR_NAME_MAX ? q.cluster.n : LDR_NAME_MAX),
-                        (const char *)q.cluster.p);
-    return 0;
-}
-
-static void on_hello(struct peer *p, const struct ldr_frame *f)
-{
-    struct ldr_data_server *s = shard_of(&p->conn)->server;
-    struct ldr_hello_rep rep = {.proto = LDR_PROTO};
-    struct ldr_buf b;
-    struct ldr_err err;
-    ldr_buf_init(&b, NULL, 0);
-    int code = greet(p, f, &err), rc;
-    if (code == 0) {
-        if (s->hello)
-            s->hello(s->hello_ctx, &rep);
-        rc = ldr_hello_rep_encode(&rep, &b);
-        p->greeted = true;
-        p->conn.frame_max = p->conn.wire->limits.frame_bytes;
-    } else {
-        rc = ldr_msg_error_put(&err, 0, NULL, &b);
-        p->conn.last = true;
-    }
-    answer(p, f->type, f->id, rc ? rc : code, ldr_buf_slice(&b));
-    if (p->conn.last && !p->conn.closing) {
-        conn_pause(&p->conn);
-        COUNT(s, refused);
-    }
-    ldr_buf_close(&b);
-}
-
-static void on_frame(struct conn *c, const struct ldr_frame *f)
-{
-    struct peer *p = c->owner;
-    struct shard *sh = shard_of(c);
-    COUNT(sh->server, frames_in);
-    if (f->flags & LDR_FRAME_ANSWER) {
-        conn_close(c); /* we asked nothing */
-        return;
-    }
-    if (!p->greeted) {
-        on_hello(p, f);
-        return;
-    }
-    if (!ldr_msg_find(f->type) || f->type == LDR_MSG_HELLO) {
-        answer(p, f->type, f->id, LDR_E_UNSUPPORTED, ldr_slice(NULL, 0));
-        return;
-    }
-    struct request *r = ldr_alloc(NULL, sizeof *r);
-    if (!r) {
-        answer(p, f->type, f->id, LDR_E_NOMEM, ldr_slice(NULL, 0));
-        return;
-    }
-    *r = (struct request){
-        .reply = {.send = reply_send, .room = reply_room, .impl = {r}, .deadline_ms = f->arg},
-        .shard = sh,
-        .peer = p,
-        .id = f->id,
-        .type = f->type};
-    request_link(r);
-    p->outstanding++;
-    credit(p);
-    sh->server->handler.serve(sh->server->handler.ctx, (enum ldr_msg_type)f->type, f->payload, &r->reply);
-}
-
 static void on_broken(struct conn *c)
 {
-    struct peer *p = c->owner;
-    struct shard *sh = shard_of(c);
-    while (p->requests) {
-        struct request *r = p->requests;
-        request_unlink(r);
-        r->peer = NULL;
-        request_link(r);
-    }
-    COUNT(sh->server, broken);
-    atomic_fetch_sub(&sh->server->connections, 1);
+    struct ldr_data_server *s = shard_of(c)->server;
+    serve_orphan(c->owner);
+    COUNT(s, broken);
+    atomic_fetch_sub(&s->connections, 1);
 }
 
 static void on_freed(struct conn *c)
@@ -274,12 +30,6 @@ static void look(struct wire *w)
         if (idle || silent)
             conn_close(c);
     }
-}
-
-/* Whose answers are taken may ask again. */
-static void on_relieved(struct conn *c)
-{
-    credit(c->owner);
 }
 
 struct arrival {
@@ -307,8 +57,8 @@ static void arrive(struct ldr_job *j)
         return;
     }
     p->conn.owner = p;
-    p->conn.frame = on_frame;
-    p->conn.relieved = on_relieved;
+    p->conn.frame = serve_frame;
+    p->conn.relieved = serve_relieved;
     p->conn.broken = on_broken;
     p->conn.freed = on_freed;
     p->conn.local = sh->server->listener.handle.type == UV_NAMED_PIPE;
@@ -383,11 +133,12 @@ static void part_left(struct ldr_data_server *s)
         ldr_uv_loop_post(s->shards[0].loop, &s->closed_job);
 }
 
-/* A shard is gone when its handles are closed and its requests are answered. */
-static void shard_gone(struct shard *sh)
+void shard_gone(struct shard *sh)
 {
-    if (sh->wire.closing && sh->wire.handles == 0 && !sh->open)
+    if (sh->wire.closing && sh->wire.handles == 0 && !sh->open) {
+        serve_spares_free(sh);
         part_left(sh->server);
+    }
 }
 
 static void wire_gone(struct wire *w)
@@ -398,6 +149,7 @@ static void wire_gone(struct wire *w)
 static void shard_close(struct ldr_job *j)
 {
     struct shard *sh = (struct shard *)((char *)j - offsetof(struct shard, closing));
+    (void)serve_turn(&sh->wire); /* the loop's turns are over for it */
     wire_close(&sh->wire);
 }
 
@@ -415,7 +167,7 @@ void ldr_data_server_close(struct ldr_data_server *s, void (*closed)(void *owner
         s->shards[i].closing.run = shard_close;
         ldr_uv_loop_post(s->shards[i].loop, &s->shards[i].closing);
     }
-    wire_close(&s->shards[0].wire);
+    shard_close(&s->shards[0].closing);
 }
 
 /* On the loop of the shard: timers and handles may be made there only. */
@@ -426,6 +178,7 @@ static void shard_open(struct ldr_job *j)
     int rc = wire_init(&sh->wire, sh->loop, &limits);
     LDR_ASSERT(rc == 0); /* a quarter of a megabyte at the start of a daemon */
     sh->wire.owner = sh;
+    sh->wire.turn = serve_turn;
     sh->wire.look = look;
     sh->wire.gone = wire_gone;
 }
@@ -448,6 +201,8 @@ int ldr_data_server_create(const struct ldr_data_server_options *o, struct ldr_d
     s->handler = *o->server;
     s->hello = o->hello;
     s->hello_ctx = o->hello_ctx;
+    s->answered = o->answered;
+    s->answered_ctx = o->answered_ctx;
     memcpy(s->cluster, cluster, strlen(cluster) + 1);
     s->n_shards = o->n_loops;
     s->closed_job.run = server_closed;
@@ -490,7 +245,9 @@ void ldr_data_server_stats(const struct ldr_data_server *s, struct ldr_data_stat
     *out = (struct ldr_data_stats){.connections = atomic_load(&s->connections),
                                    .accepted = atomic_load(&s->accepted),
                                    .refused = atomic_load(&s->refused),
-                                   .broken = atomic_load(&s->broken),
-                                   .frames_in = atomic_load(&s->frames_in),
-                                   .frames_out = atomic_load(&s->frames_out)};
+                                   .broken = atomic_load(&s->broken)};
+    for (size_t i = 0; i < s->n_shards; i++) {
+        out->frames_in += atomic_load_explicit(&s->shards[i].frames_in, memory_order_relaxed);
+        out->frames_out += atomic_load_explicit(&s->shards[i].frames_out, memory_order_relaxed);
+    }
 }

@@ -87,7 +87,7 @@ static void ckit_open(struct ckit *k, int port)
     sem_init(&k->closed, 0, 0);
     assert_int_equal(ldr_uv_loop_create(&k->loop), 0);
     snprintf(k->address, sizeof k->address, "127.0.0.1:%d", port);
-    k->handler = (struct ldr_server){k, ckit_serve};
+    k->handler = (struct ldr_server){.ctx = k, .serve = ckit_serve};
     struct ldr_control_server_options o = {.listen = k->address, .loop = k->loop, .server = &k->handler};
     if (ldr_control_server_create(&o, &k->server, &err))
         fail_msg("%s", err.message);

@@ -28,7 +28,7 @@ enum { KIT_LOOPS = 4, KIT_HELD = 4096 };
  * STAMP: answers at_least + 1. COPY_READ: as many bytes as asked for, of the number `file`; offset 1: made at
  * their place on the way out, 2: the same, and then it fails after all. STATUS: holds the
  * request until `detail` of them are held (0: for ever), then answers all, the last first. COMPACT: fails.
- * CHECK: answers from another thread. */
+ * CHECK: answers from another thread. With `gathers` set (one loop) STAMP waits for the flush. */
 struct kit {
     struct ldr_uv_loop *loops[KIT_LOOPS];
     size_t n_loops;
@@ -39,6 +39,13 @@ struct kit {
     struct ldr_reply *held[KIT_HELD];
     size_t n_held;
     atomic_int served_on[KIT_LOOPS];
+    atomic_bool gathers;
+    atomic_int flushes, answered, answered_badly;
+    struct { /* the loop's */
+        struct ldr_reply *reply;
+        int64_t at_least_us;
+    } gathered[KIT_HELD];
+    size_t n_gathered;
     sem_t closed;
     struct ldr_job job;
     struct ldr_data_server_options options;
@@ -100,7 +107,12 @@ static void kit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payloa
         int rc = ldr_stamp_req_decode(payload, NULL, &q);
         struct ldr_stamp_rep rep = {q.at_least_us + 1};
         LDR_ASSERT(rc == 0 && ldr_stamp_rep_encode(&rep, &b) == 0);
-        r->send(r, 0, ldr_buf_slice(&b));
+        if (atomic_load(&k->gathers)) {
+            k->gathered[k->n_gathered].reply = r;
+            k->gathered[k->n_gathered++].at_least_us = q.at_least_us;
+        } else {
+            r->send(r, 0, ldr_buf_slice(&b));
+        }
         break;
     }
     case LDR_MSG_COPY_READ: {
@@ -136,6 +148,31 @@ static void kit_serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payloa
     ldr_buf_close(&b);
 }
 
+static void kit_flush(void *ctx)
+{
+    struct kit *k = ctx;
+    atomic_fetch_add(&k->flushes, 1);
+    for (size_t i = 0; i < k->n_gathered; i++) {
+        struct ldr_reply *r = k->gathered[i].reply;
+        struct ldr_stamp_rep rep = {k->gathered[i].at_least_us + 1};
+        struct ldr_buf own, *b = r->room(r);
+        ldr_buf_init(&own, NULL, 0);
+        b = b ? b : &own;
+        size_t from = b->n;
+        LDR_ASSERT(ldr_stamp_rep_encode(&rep, b) == 0);
+        r->send(r, 0, ldr_slice(b->p + from, b->n - from));
+        ldr_buf_close(&own);
+    }
+    k->n_gathered = 0;
+}
+
+static void kit_answered(void *ctx, unsigned type, int code, uint64_t took_us)
+{
+    struct kit *k = ctx;
+    LDR_ASSERT(type < 128 && took_us < UINT64_C(600000000));
+    atomic_fetch_add(code ? &k->answered_badly : &k->answered, 1);
+}
+
 static void kit_hello(void *ctx, struct ldr_hello_rep *rep)
 {
     (void)ctx;
@@ -164,13 +201,15 @@ static void kit_open_on(struct kit *k, size_t n_loops, const char *address,
     for (size_t i = 0; i < n_loops; i++)
         assert_int_equal(ldr_uv_loop_create(&k->loops[i]), 0);
     snprintf(k->address, sizeof k->address, "%s", address);
-    handler = (struct ldr_server){k, kit_serve};
+    handler = (struct ldr_server){.ctx = k, .serve = kit_serve, .flush = kit_flush};
     k->options = (struct ldr_data_server_options){.listen = k->address,
                                                   .cluster = "test",
                                                   .loops = k->loops,
                                                   .n_loops = n_loops,
                                                   .server = &handler,
-                                                  .hello = kit_hello};
+                                                  .hello = kit_hello,
+                                                  .answered = kit_answered,
+                                                  .answered_ctx = k};
     if (limits)
         k->options.limits = *limits;
     for (size_t i = 0; i < n_loops; i++)

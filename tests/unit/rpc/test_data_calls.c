@@ -111,6 +111,45 @@ static void answers_may_come_in_any_order(void **state)
     ldr_rpc_group_close(g);
 }
 
+/* What the handler lets gather is answered before the loop waits, alone or many at once; and each answer is
+ * told of once. */
+static void answers_may_gather(void **state)
+{
+    enum { N = 500 };
+    static struct ldr_rpc_ask asks[N];
+    static struct ldr_buf payloads[N];
+    struct ldr_rpc_group *g;
+    (void)state;
+    atomic_store(&kit.gathers, true);
+    stamp(41);
+    assert_int_equal(atomic_load(&kit.answered), 1);
+    assert_int_equal(ldr_rpc_group_create(rpc, &g), 0);
+    for (int i = 0; i < N; i++) {
+        asks[i] = (struct ldr_rpc_ask){.address = kit.address,
+                                       .type = i % 10 == 3 ? LDR_MSG_COMPACT : LDR_MSG_STAMP,
+                                       .payload = kit_stamp(&payloads[i], i),
+                                       .timeout_ms = 20000};
+        assert_int_equal(ldr_rpc_start(g, &asks[i]), 0);
+    }
+    for (int i = 0; i < N; i++)
+        assert_non_null(ldr_rpc_next(g, 20000000));
+    for (int i = 0; i < N; i++) {
+        struct ldr_stamp_rep rep;
+        ldr_buf_close(&payloads[i]);
+        if (i % 10 == 3) {
+            assert_int_equal(asks[i].code, LDR_E_STALE);
+            continue;
+        }
+        assert_int_equal(asks[i].code, 0);
+        assert_int_equal(ldr_stamp_rep_decode(ldr_buf_slice(&asks[i].answer), NULL, &rep), 0);
+        assert_int_equal(rep.stamp_us, i + 1);
+    }
+    ldr_rpc_group_close(g);
+    assert_int_equal(atomic_load(&kit.answered), 1 + N - N / 10);
+    assert_int_equal(atomic_load(&kit.answered_badly), N / 10);
+    assert_true(atomic_load(&kit.flushes) >= 2);
+}
+
 static void the_first_of_two_is_enough(void **state)
 {
     struct ldr_rpc_group *g;
@@ -351,6 +390,7 @@ int main(void)
         T(a_call_has_its_answer),
         T(failures_are_told),
         T(answers_may_come_in_any_order),
+        T(answers_may_gather),
         T(the_first_of_two_is_enough),
         T(long_payloads_arrive_whole),
         T(answers_may_be_made_in_place),
