@@ -7,15 +7,17 @@ PID_FILE: of the node to kill. Prints "ok ..." and "not ok ..." lines.
 
 import asyncio
 import datetime as dt
+import multiprocessing
 import os
 import pathlib
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -307,6 +309,45 @@ def erasing():
     both("scan after that", history)
 
 
+# ---- Partitions, in processes of their own ----
+
+
+def pooled(parts, context):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(context)) as pool:
+        return pa.concat_tables(pool.map(larder.Partition.to_arrow, parts))
+
+
+def unordered(table):
+    return sorted(map(repr, table.to_pylist()))
+
+
+def partitions(note):
+    """Spawned processes open the cluster themselves; forked ones, of this process that has it open, have another read for
+    them."""
+    known = {"known_at_column": "known", "with_status": True}
+    want = unordered(stores[0].scan("account").to_arrow()), unordered(joined(stores[0], **known).to_arrow())
+    parts = larder.partitions(stores[1], "account", at_least=10, fresh="strict")
+    say(len(parts) >= 10 and {p.shard for p in parts} == set(range(1, SHARDS + 1)), f"partitions of all shards{note}")
+    trains = larder.partitions(stores[1], "account", spine(7, 3000), fresh="strict", **known)
+    for context in ("spawn", "fork"):
+        check(f"history in parts, {context}{note}", lambda c=context: unordered(pooled(parts, c)) == want[0])
+        check(f"a training set in parts, {context}{note}", lambda c=context: unordered(pooled(trains, c)) == want[1])
+
+
+def splitting():
+    """What was dealt out before a shard was split is read after it."""
+    want = unordered(stores[0].scan("account").to_arrow())
+    parts = larder.partitions(stores[1], "account")
+    first = [p.to_arrow() for p in parts[: SHARDS // 2]]
+    subprocess.run([os.environ["LARDER"], "--store", FAR, "shard", "split", "5"], check=True, capture_output=True)
+    until = time.monotonic() + 60
+    while len(larder.partitions(FAR, "account")) == SHARDS and time.monotonic() < until:
+        time.sleep(0.1)
+    rest = [p.to_arrow() for p in parts[SHARDS // 2 :]]
+    say(len(larder.partitions(FAR, "account")) == SHARDS + 1, "a shard is split")
+    say(unordered(pa.concat_tables([*first, *rest])) == want, "parts of before the split, half of them read after it, are the whole")
+
+
 # ---- A node is killed in the middle ----
 
 
@@ -400,20 +441,32 @@ def ending():
         say(isinstance(e, (ConnectionError, TimeoutError)) and took < 60, f"nobody there: {type(e).__name__} after {took:.1f} s")
 
 
-stores = [larder.connect(NEAR), larder.connect(FAR)]
-if os.environ.get("PHASE") == "again":  # another process, after the node came back
-    reading(", the node back, another process")
-    check("check", lambda: stores[1].check())
-    check("compact", lambda: stores[1].compact() is None)
-else:
-    definitions()
-    loading()
-    reading("")
-    errors()
-    fresh()
-    erasing()
-    killing()
-    reading(", a node dead")
-    care()
-ending()
-sys.exit(failed > 0)
+SHARDS = 8
+stores = []
+
+
+def main():
+    stores.extend((larder.connect(NEAR), larder.connect(FAR)))
+    if os.environ.get("PHASE") == "again":  # another process, after the node came back
+        reading(", the node back, another process")
+        check("check", lambda: stores[1].check())
+        check("compact", lambda: stores[1].compact() is None)
+        splitting()
+    else:
+        definitions()
+        loading()
+        reading("")
+        errors()
+        fresh()
+        erasing()
+        partitions("")
+        killing()
+        reading(", a node dead")
+        partitions(", a node dead")
+        care()
+    ending()
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":  # spawned processes import this, too
+    main()

@@ -11,6 +11,7 @@ case "$2" in
 esac
 # shellcheck source=integration/cluster.sh
 . "$here/cluster.sh"
+export LARDER="$bin/larder"
 l() { timeout 60 "$bin/larder" --store "$store" "$@"; }
 py() { timeout "${LARDER_PYTHON_SECONDS:-400}" "$python" "$here/python_cluster.py" "local:$work/near" "$store" "$work/flights" "$work/py" "$work/n2.pid"; }
 

@@ -39,6 +39,7 @@ from .errors import (
 )
 from .historical import TrainingSet
 from .online import OnlineFeatures
+from .partition import Partition, Partitions, partitions
 from .reports import Changes, CheckReport, MaterializeReport, WriteReport
 from .scan import Scan
 from .store import Store, connect, restore, version
@@ -72,6 +73,8 @@ __all__ = [
     "NotFoundError",
     "NotLeaderError",
     "OnlineFeatures",
+    "Partition",
+    "Partitions",
     "ReadOnlyError",
     "RefusedError",
     "Scan",
@@ -87,6 +90,7 @@ __all__ = [
     "UnsupportedError",
     "WriteReport",
     "connect",
+    "partitions",
     "restore",
     "version",
     "write_definitions",

@@ -30,6 +30,11 @@ def _forked() -> None:
         lib.larder_exit_at_once()
 
 
+def forked() -> bool:
+    """Whether this process was forked off from one that had opened a store."""
+    return _generation > 0
+
+
 _open: "weakref.WeakSet[Handle]" = weakref.WeakSet()
 os.register_at_fork(after_in_child=_forked)
 
@@ -50,7 +55,7 @@ class Handle:
         self._busy = 0
         self._closed = False
         self._queries: "OrderedDict[Tuple[Optional[str], Tuple[str, ...], bool], Query]" = OrderedDict()
-        self._made: "weakref.WeakSet[Query]" = weakref.WeakSet()
+        self._made: "weakref.WeakSet[Any]" = weakref.WeakSet()
         opts = ffi.new("struct ldr_open_opts *")
         keep = encode(options.pop("cache_dir", None))
         opts.cache_dir = keep
@@ -108,6 +113,11 @@ class Handle:
                 self._queries.popitem(last=False)  # destroyed when nobody reads with it any more
         return made
 
+    def keep(self, thing: Any) -> None:
+        """What C has made of this store: its `destroy` is called before the store is closed. Within `with handle`."""
+        with self._lock:
+            self._made.add(thing)
+
     def drop_queries(self) -> None:
         """After definitions changed: what was asked for may mean something else now."""
         with self._lock:
@@ -123,10 +133,10 @@ class Handle:
             self._closed = True
             while self._busy:
                 self._lock.wait()
-            queries = list(self._made)
+            made = list(self._made)
             self._queries.clear()
-        for q in queries:
-            q.destroy()
+        for thing in made:
+            thing.destroy()
         lib.ldr_close(self._store)
 
     def __del__(self) -> None:

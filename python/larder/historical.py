@@ -91,23 +91,26 @@ class TrainingSet:
             call(lib.ldr_historical_get, self._query.pointer, spine, opts, out)
         return Batch(out[0], self._query.columns)
 
-    def _run(self, spine: Any) -> List[Batch]:
-        """One batch for each piece in which the spine comes."""
+    def _columns(self, spine: Any) -> Iterator[cols.Columns]:
+        """Times and keys, in the pieces in which the spine comes."""
         if isinstance(spine, Mapping):
-            return [self._join(cols.from_mapping(spine, self._names, self._types))]
+            yield cols.from_mapping(spine, self._names, self._types)
+            return
         if isinstance(spine, (list, tuple)):
-            return [self._join(cols.from_rows(spine, self._names, self._types))]
+            yield cols.from_rows(spine, self._names, self._types)
+            return
         if cols.is_pandas(spine):
             spine = cols.pandas_to_arrow(spine, self._names)
         if cols.is_pandas(self._spine):
             spine = cols.integers_again(spine, self._names, self._types)
         stream = cols.ArrowStream(spine)
         self._check_names(stream.names)
-        out = []
         for one in stream.batches():
-            rows = one.length
-            out.append(self._join(cols.ArrowColumns(stream.schema, one, self._names, self._types, rows)))
-        return out
+            yield cols.ArrowColumns(stream.schema, one, self._names, self._types, one.length)
+
+    def _run(self, spine: Any) -> List[Batch]:
+        """One batch for each piece in which the spine comes."""
+        return [self._join(c) for c in self._columns(spine)]
 
     def batches(self) -> List[Batch]:
         """The features alone, in pieces as the spine came: memory of the C library, for whoever speaks Arrow."""
@@ -159,6 +162,43 @@ class TrainingSet:
             else:
                 fields.append(pa.field(name, pa.timestamp("us", "UTC")))
         return pa.schema(fields)
+
+    def spine_table(self, plain: bool = False) -> Any:
+        """The spine as a pyarrow.Table. plain: one that reads the same without knowing what it was: times in text and whole
+        numbers among floats as what they stand for."""
+        pa = need("pyarrow", "this", "'larder[arrow]'")
+        if cols.is_reader(self._spine):
+            table = pa.concat_tables(list(_pieces(pa, self._spine, _PIECE)))
+        else:
+            table = _spine_table(pa, self._spine)
+        if not plain:
+            return table
+        if cols.is_pandas(self._spine):
+            table = cols.integers_again(table, self._names, self._types)
+        for at, field in enumerate(table.schema):
+            if str(field.type) in ("string_view", "binary_view"):  # which pyarrow's own functions do not all take
+                wide = pa.large_string() if str(field.type) == "string_view" else pa.large_binary()
+                table = table.set_column(at, field.name, table.column(at).cast(wide))
+        for name in {self._time, self._known_column} - {None}:
+            at = table.schema.get_field_index(name)
+            if pa.types.is_string(table.schema.field(at).type) or pa.types.is_large_string(table.schema.field(at).type):
+                times = pa.array([None if t is None else to_us(t) for t in table.column(at).to_pylist()], pa.int64())
+                table = table.set_column(at, name, times.cast(pa.timestamp("us", "UTC")))
+        return table
+
+    def schema(self) -> Any:
+        """Of `to_arrow`, without joining."""
+        pa = need("pyarrow", "this", "'larder[arrow]'")
+        return pa.schema([*self.spine_table().schema.remove_metadata(), *self._schema(pa)])
+
+    def hashes(self) -> Iterator[Any]:
+        """Numpy arrays, as the spine comes: for each row the hash of its entity in the first view."""
+        np = need("numpy", "hashes()")
+        for c in self._columns(self._spine):
+            out = np.empty(c.rows, "uint64")
+            with self._handle:
+                call(lib.ldr_query_hash, self._query.pointer, c.pointer + 1, c.rows, ffi.from_buffer("uint64_t[]", out))
+            yield out
 
     def to_arrow(self) -> Any:
         """A pyarrow.Table: the spine's columns and the features, neither copied where pyarrow can take them as they

@@ -38,6 +38,7 @@ class Store:
     """
 
     def __init__(self, url: str, **options: Any) -> None:
+        self._options = dict(options)
         self._handle = Handle(url, options)
         self._folder: Optional[str] = None  # of the definitions last applied
 
