@@ -349,6 +349,14 @@ void nemesis_heal(struct nemesis *n)
         heal(n, &n->lab->node[i]);
 }
 
+/* For whoever has to find out why. */
+static void show(struct nemesis *n, const char *args)
+{
+    static char out[1 << 16];
+    int rc = lab_larder(n->lab, args, out, sizeof out);
+    printf("# larder %s: %d\n%s", args, rc, out);
+}
+
 /* Of `scrub --json`: false when a replica has a problem or could not be asked. */
 static bool scrubbed(struct nemesis *n, unsigned *differing)
 {
@@ -375,5 +383,8 @@ bool nemesis_quiet(struct nemesis *n, unsigned seconds, unsigned *differing)
         if (whole && now_differing == 0)
             return true;
     }
+    show(n, "scrub");
+    show(n, "status");
+    show(n, "shard list");
     return false;
 }
