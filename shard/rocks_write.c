@@ -1,5 +1,6 @@
 /* Writes of several threads become one batch and one sync. The first to come leads: with write_mu in hand it
  * takes all that wait, up to a size, and tells them when it is durable; then the next in line leads. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "shard/files.h"
@@ -166,40 +167,41 @@ static struct ldr_write_req *take_group(struct ldr_write_queue *q)
     return reqs;
 }
 
-/* Ends the calls of a group and hands the lead on. The mutex is held; a request may be gone once it is marked
- * done. */
+/* Ends the calls of a group and hands the lead on: first of all, so that the disk goes on working while the
+ * others wake. Without the mutex, which they would only wait for; a request may be gone once it is posted. */
 static void finish(struct ldr_write_queue *q, struct ldr_write_req *reqs, const struct ldr_write_req *self)
 {
-    for (struct ldr_write_req *r = reqs, *next; r; r = next) {
-        next = r->next;
+    pthread_mutex_lock(&q->mutex);
+    for (struct ldr_write_req *r = reqs; r; r = r->next) {
         q->bytes -= r->bytes;
         q->calls--;
+    }
+    struct ldr_write_req *next = q->first;
+    q->led = next != NULL;
+    pthread_mutex_unlock(&q->mutex);
+    if (next)
+        sem_post(&next->wake);
+    for (struct ldr_write_req *r = reqs; r; r = next) {
+        next = r->next;
         r->done = true;
         if (r != self)
-            pthread_cond_signal(&r->wake);
-    }
-    q->led = q->first != NULL;
-    if (q->first) {
-        q->first->leader = true;
-        pthread_cond_signal(&q->first->wake);
+            sem_post(&r->wake);
     }
 }
 
 static void wait_or_lead(struct ldr_shard *s, struct ldr_write_req *req)
 {
     struct ldr_write_queue *q = s->queue;
-    while (!req->done && !req->leader)
-        pthread_cond_wait(&req->wake, &q->mutex);
+    while (!req->first && sem_wait(&req->wake) != 0)
+        LDR_ASSERT(errno == EINTR);
     if (req->done)
         return;
-    pthread_mutex_unlock(&q->mutex);
     pthread_mutex_lock(&s->write_mu);
     pthread_mutex_lock(&q->mutex);
     struct ldr_write_req *reqs = take_group(q);
     pthread_mutex_unlock(&q->mutex);
     lead(s, reqs);
     pthread_mutex_unlock(&s->write_mu);
-    pthread_mutex_lock(&q->mutex);
     finish(q, reqs, req);
 }
 
@@ -213,9 +215,9 @@ static int push(struct ldr_shard *s, struct ldr_write_req *req)
     q->last = &req->next;
     q->bytes += req->bytes;
     q->calls++;
-    req->leader = !q->led;
+    req->first = !q->led;
     q->led = true;
-    pthread_cond_init(&req->wake, NULL);
+    sem_init(&req->wake, 0, 0);
     return 0;
 }
 
@@ -224,12 +226,11 @@ static int enqueue(struct ldr_shard *s, struct ldr_write_req *req)
     struct ldr_write_queue *q = s->queue;
     pthread_mutex_lock(&q->mutex);
     int rc = push(s, req);
-    if (rc == 0)
-        wait_or_lead(s, req);
     pthread_mutex_unlock(&q->mutex);
     if (rc)
         return rc;
-    pthread_cond_destroy(&req->wake);
+    wait_or_lead(s, req);
+    sem_destroy(&req->wake);
     return req->rc;
 }
 
@@ -311,14 +312,12 @@ void ldr_shard_write_calls(struct ldr_shard *s, struct ldr_write_call *calls, si
             calls[i].rc = push(s, &reqs[i]);
         reqs[i].n = waits && calls[i].rc == 0 ? calls[i].n : 0;
     }
-    for (size_t i = 0; i < n; i++)
-        if (reqs[i].n > 0)
-            wait_or_lead(s, &reqs[i]);
     pthread_mutex_unlock(&q->mutex);
     for (size_t i = 0; i < n; i++) {
         if (reqs[i].n == 0)
             continue;
-        pthread_cond_destroy(&reqs[i].wake);
+        wait_or_lead(s, &reqs[i]);
+        sem_destroy(&reqs[i].wake);
         calls[i].rc = reqs[i].rc;
         if (reqs[i].rc == 0)
             calls[i].res = reqs[i].res;

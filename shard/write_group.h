@@ -2,6 +2,8 @@
  * rocks_write.c makes it durable and tells the callers. */
 #ifndef LDR_SHARD_WRITE_GROUP_H
 #define LDR_SHARD_WRITE_GROUP_H
+#include <semaphore.h>
+
 #include "shard/pick.h"
 #include "shard/shard_impl.h"
 
@@ -12,8 +14,9 @@ struct ldr_write_req { /* on its caller's stack, while it waits */
     struct ldr_write_result res;
     struct ldr_err *err; /* may be NULL */
     int rc;
-    bool done, leader;
-    pthread_cond_t wake;
+    bool first; /* nobody led when it came: it leads, without being told */
+    bool done;
+    sem_t wake; /* posted once: it is done or, if not, leads */
     struct ldr_write_req *next;
 };
 
