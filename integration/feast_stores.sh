@@ -1,5 +1,5 @@
 #!/bin/sh
-# An unmodified Feast, from its package, with Larder's online and offline store.
+# An unmodified Feast, from its package, with Larder's online and offline store, and `larder import-feast`.
 # usage: integration/feast_stores.sh BIN_DIR
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

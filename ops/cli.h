@@ -72,6 +72,7 @@ enum ldr_opt_id {
     LDR_OPT_LISTEN,
     LDR_OPT_CONFIG,
     LDR_OPT_ANY_LAG,
+    LDR_OPT_DATA,
 };
 struct ldr_opt {
     const char *name;

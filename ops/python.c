@@ -1,4 +1,4 @@
-/* Parquet and object stores are read by the Python package, which has pyarrow. */
+/* What the Python package does: Parquet and object stores, with pyarrow, and repositories of Feast's. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -24,7 +24,7 @@ static const char *interpreter(void)
 }
 
 /* Whether the interpreter is there and has what is needed. */
-static bool has_package(const char *python)
+static bool has_packages(const char *python, const char *import)
 {
     pid_t child = fork();
     if (child == 0) {
@@ -34,7 +34,7 @@ static bool has_package(const char *python)
             dup2(null, 1);
             dup2(null, 2);
         }
-        execlp(python, python, "-c", "import larder.cli, pyarrow.dataset", (char *)NULL);
+        execlp(python, python, "-c", import, (char *)NULL);
         _exit(127);
     }
     int status;
@@ -49,21 +49,30 @@ static const struct ldr_opt *option_of(const struct ldr_cli *c, enum ldr_opt_id 
     return NULL; /* a global one: said below */
 }
 
-int ldr_python_run(struct ldr_cli *c)
+const struct ldr_python ldr_python_parquet = {
+    .import = "import larder.cli, pyarrow.dataset",
+    .what = "Parquet and object stores are read by the Python package larder with pyarrow",
+    .extra = "arrow",
+};
+const struct ldr_python ldr_python_feast = {
+    .import = "import larder.cli, feast",
+    .what = "a Feast repository is read by the Python package larder with Feast",
+    .extra = "feast",
+};
+
+int ldr_python_run(struct ldr_cli *c, const struct ldr_python *needs)
 {
     const char *python = interpreter(), *url;
     struct ldr_err err = {0};
     int rc = ldr_cli_store_url(c, &url, &err);
     if (rc)
         return ldr_cli_fail(c, rc, &err);
-    if (!has_package(python))
-        return ldr_cli_error(
-            c, LDR_EXIT_REFUSED,
-            "Parquet and object stores are read by the Python package larder with pyarrow, which %s does "
-            "not have.\n"
-            "  From Larder's source tree: pip install './python[arrow]'\n"
-            "  LARDER_PYTHON names the interpreter that has it (default: python3).",
-            python);
+    if (!has_packages(python, needs->import))
+        return ldr_cli_error(c, LDR_EXIT_REFUSED,
+                             "%s, which %s does not have.\n"
+                             "  From Larder's source tree: pip install './python[%s]'\n"
+                             "  LARDER_PYTHON names the interpreter that has it (default: python3).",
+                             needs->what, python, needs->extra);
     size_t most = 16 + 2 * c->nseen + (size_t)c->nargs, n = 0;
     const char **argv = ldr_arena_calloc(&c->arena, most, sizeof *argv);
     if (!argv)

@@ -162,7 +162,7 @@ static bool for_python(const struct ldr_cli *c)
 static int run_ingest(struct ldr_cli *c)
 {
     if (for_python(c))
-        return ldr_python_run(c);
+        return ldr_python_run(c, &ldr_python_parquet);
     struct ingest g = {.c = c, .rejects = ldr_cli_opt(c, LDR_OPT_REJECTS), .several = c->nargs > 2};
     struct ldr_job job;
     int code = read_options(c, &g.in), i = 1;

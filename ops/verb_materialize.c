@@ -65,7 +65,7 @@ static int materialize(struct ldr_cli *c, struct ldr_materialize *m)
     ldr_job_end(&job);
     ldr_close(s);
     if (rc == LDR_E_UNSUPPORTED) /* a source is Parquet; nothing has been read yet */
-        return ldr_python_run(c);
+        return ldr_python_run(c, &ldr_python_parquet);
     code = finish(c, rc, &err, &total, t);
     ldr_table_destroy(t);
     return code;

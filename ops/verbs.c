@@ -23,6 +23,7 @@ const struct ldr_verb *const ldr_verbs[] = {
     &ldr_verb_plan,
     &ldr_verb_apply,
     &ldr_verb_delete,
+    &ldr_verb_import_feast,
     &ldr_verb_ingest,
     &ldr_verb_materialize,
     &ldr_verb_materialize_incremental,

@@ -5,6 +5,7 @@
 
 extern const struct ldr_verb ldr_verb_init;                                          /* verb_init.c */
 extern const struct ldr_verb ldr_verb_plan, ldr_verb_apply;                          /* verb_plan.c */
+extern const struct ldr_verb ldr_verb_import_feast;                                  /* verb_import.c */
 extern const struct ldr_verb ldr_verb_ingest;                                        /* verb_ingest.c */
 extern const struct ldr_verb ldr_verb_materialize, ldr_verb_materialize_incremental; /* verb_materialize.c */
 extern const struct ldr_verb ldr_verb_delete, ldr_verb_erase;                        /* verb_remove.c */

@@ -1,6 +1,7 @@
-"""What `larder` hands over: loading with Parquet among the files. The same options, output and exit codes.
+"""What `larder` hands over: loading with Parquet among the files, and what needs Feast. The same options, output and exit codes.
 
-usage: python -m larder.cli [--store URL] [--dir DIR] [--json] [--quiet] VERB ...    (ingest, materialize, materialize-incremental)
+usage: python -m larder.cli [--store URL] [--dir DIR] [--json] [--quiet] VERB ...    (ingest, materialize, materialize-incremental,
+import-feast)
 """
 
 from __future__ import annotations
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         for t in times:
             verb.add_argument(t)
         verb.add_argument("--view", "-v", action="append")
+    feast = verbs.add_parser("import-feast")
+    feast.add_argument("repo")
+    feast.add_argument("--data", action="store_true")
     return p
 
 
@@ -121,9 +125,31 @@ def _materialize(store: Store, a: argparse.Namespace) -> WriteReport:
     return report.total
 
 
+def _import_feast(a: argparse.Namespace) -> int:
+    from .feast import imports  # Feast is here when this is asked for
+
+    found = imports.import_repo(a.repo, a.dir)
+    loaded = imports.load_data(found, connect(a.store), a.dir) if a.data else []
+    if a.json:
+        rows = [{"kind": r.kind, "name": r.name, "result": r.result, "larder": r.larder or None, "why": r.why} for r in found.rows]
+        data = [{"view": d.view, **_report(d.report), "error": d.error} for d in loaded]
+        print(json.dumps({"project": found.project, "dir": a.dir, "files": found.files, "objects": rows, "data": data}, ensure_ascii=False))
+    elif not a.quiet:
+        print(found.table())
+        for d in (d for d in loaded if not d.error):
+            print(f"{d.view}: {d.report.taken:,} row{_s(d.report.taken)} taken; {_rate(d.report)}")
+        print(f"{len(found.files)} file{_s(len(found.files))} in {a.dir}")
+    for d in loaded:
+        if d.error:
+            print(f"larder {a.verb}: warning: {d.view}: {d.error}", file=sys.stderr)
+    return DONE if found.complete and not any(d.error for d in loaded) else PARTLY
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     a = _parser().parse_args(argv)
     try:
+        if a.verb == "import-feast":
+            return _import_feast(a)
         with connect(a.store, must_exist=True) as store:
             total = _ingest(store, a) if a.verb == "ingest" else _materialize(store, a)
     except LarderError as e:

@@ -21,9 +21,13 @@ from .errors import InvalidError
 Duration = Union[str, dt.timedelta]
 
 
+_UNITS = (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1))
+
+
 def _duration(d: Optional[Duration]) -> Optional[str]:
     if isinstance(d, dt.timedelta):
-        return f"{d // dt.timedelta(microseconds=1)}us"
+        us = d // dt.timedelta(microseconds=1)
+        return next(f"{us // size}{unit}" for unit, size in _UNITS if us % size == 0)
     return d
 
 

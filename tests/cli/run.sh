@@ -160,6 +160,13 @@ said=$(sed -n 's/.*stopped\. \([0-9,]*\) rows\{0,1\} had been taken.*/\1/p' "$di
 if [ $code = 130 ] && [ -n "$said" ] && [ "$("$larder" scan v | sed 1d | wc -l)" = "$said" ]; then ok "Ctrl-C: $said rows said and there"; else bad "Ctrl-C: exit $code, said '$said'"; fi
 expect 0 "check after Ctrl-C" "sound" check
 expect 0 "check at the end" "sound" check
+# what the Python package does, where there is none: what to install is said
+LARDER_PYTHON="$dir/nothing"
+export LARDER_PYTHON
+expect 3 "import-feast without Feast" "pip install './python\[feast\]'" import-feast "$dir"
+expect 3 "Parquet without pyarrow" "pip install './python\[arrow\]'" ingest v none.parquet
+unset LARDER_PYTHON
+expect 2 "import-feast of nothing" "cannot be read" import-feast "$dir/nothing"
 # the settings that are documented, and one that is not
 for daemon in node coordinator gateway; do
     cp "$root/deploy/larder-$daemon.yaml" "$dir/$daemon.yaml"

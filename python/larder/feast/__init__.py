@@ -6,6 +6,8 @@
     offline_store:
       type: larder.feast.LarderOfflineStore
       path: local:data/larder          # the same folder, or another
+
+`larder import-feast` (`imports.py`) makes Larder's own definitions from such a repository.
 """
 
 from .offline import LarderOfflineStore, LarderOfflineStoreConfig
