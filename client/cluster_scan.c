@@ -19,6 +19,7 @@ struct ldr_cluster_scan {
     int fresh;
     struct ldr_demand demand;
     uint64_t at;           /* hash to go on from */
+    uint64_t asked_hi;     /* the end of the least that this page was asked for, by whatever maps */
     struct ldr_buf resume; /* and the exact place there */
     bool arc_done, ended;
     struct ldr_arena arena;
@@ -36,6 +37,8 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
     if (shard->epoch > s->demand.map_version)
         return LDR_E_STALE; /* other replicas than those that the token came from */
     uint64_t lo = s->resume.n ? shard->lo : s->at;
+    uint64_t hi = shard->hi < o->hash_hi ? shard->hi : o->hash_hi;
+    s->asked_hi = hi < s->asked_hi ? hi : s->asked_hi;
     uint32_t flags = (o->ascending ? FLAG_ASCENDING : 0) | (o->key ? FLAG_KEY : 0) |
                      (s->demand.strict ? FLAG_STRICT : 0) | (s->fresh == LDR_FRESH_ANY ? FLAG_ANY : 0);
     struct ldr_scan_req q = {.shard = shard->id,
@@ -47,7 +50,7 @@ static int build(struct ldr_errand *j, const struct ldr_map *map, const size_t *
                              .from_us = o->from_us,
                              .to_us = o->to_us,
                              .hash_lo = lo > o->hash_lo ? lo : o->hash_lo,
-                             .hash_hi = shard->hi < o->hash_hi ? shard->hi : o->hash_hi,
+                             .hash_hi = hi,
                              .resume = ldr_buf_slice(&s->resume),
                              .max_bytes = PAGE_BYTES};
     if (o->key)
@@ -112,14 +115,6 @@ static int next_page(struct ldr_cluster_scan *s, struct ldr_err *err)
     return ldr_errand_run(&j, err);
 }
 
-static uint64_t end_of_arc(struct ldr_remote *r, uint64_t hash)
-{
-    struct ldr_map_ref *m = ldr_cluster_map(r);
-    uint64_t hi = ldr_map_shard_of(&m->map, hash)->hi;
-    ldr_cluster_map_release(m);
-    return hi;
-}
-
 /* For all that is left; anew when the map has moved on from it. */
 static int demand(struct ldr_cluster_scan *s, struct ldr_err *err)
 {
@@ -150,17 +145,16 @@ static int begin(struct ldr_cluster_scan *s, struct ldr_remote *r, const struct 
 /* One page, or no more than a newer demand for it. */
 static int step(struct ldr_cluster_scan *s, struct ldr_err *err)
 {
-    struct ldr_remote *r = s->remote;
     s->arc_done = false;
-    /* taken before the page: should the shard be split meanwhile, the child's part is asked for next */
-    uint64_t end = end_of_arc(r, s->at);
+    s->asked_hi = s->opts.hash_hi;
     int rc = next_page(s, err);
     if (rc == LDR_E_STALE && s->demand.strict)
         return demand(s, err);
     if (rc || !s->arc_done)
         return rc;
-    uint64_t now = end_of_arc(r, s->at);
-    end = now < end ? now : end;
+    /* should the arc have become another one meanwhile, what was not asked for in any case comes next; an
+     * answer that goes further than that was for all up to there */
+    uint64_t end = s->asked_hi > s->at ? s->asked_hi : s->at;
     s->ended = end >= s->opts.hash_hi;
     if (!s->ended)
         s->at = end + 1;
