@@ -4,6 +4,7 @@
 #include "gateway/call.h"
 
 /* online.c */
+int ldr_gw_fresh(const char *text); /* enum ldr_fresh, or -1 */
 void ldr_gw_feast_online(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
 void ldr_gw_online(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
 
@@ -17,6 +18,8 @@ void ldr_gw_feast_materialize(struct ldr_gw_worker *w, const struct ldr_gw_reque
 void ldr_gw_feast_increment(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
 /* historical.c */
 void ldr_gw_historical(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
+/* scan.c */
+void ldr_gw_scan(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
 /* catalog.c */
 void ldr_gw_list(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);
 void ldr_gw_describe(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a);

@@ -10,7 +10,7 @@ struct ask {
     struct ldr_online_opts opts;
 };
 
-static int fresh_of(const char *text)
+int ldr_gw_fresh(const char *text)
 {
     return strcmp(text, "strict") == 0    ? LDR_FRESH_STRICT
            : strcmp(text, "own") == 0     ? LDR_FRESH_OWN
@@ -195,7 +195,7 @@ static int feast_fields(const struct ldr_gw_request *q, struct ask *ask, struct 
 
 void ldr_gw_feast_online(struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ldr_gw_answer *a)
 {
-    struct ask ask = {.opts.fresh = fresh_of(w->config->fresh)};
+    struct ask ask = {.opts.fresh = ldr_gw_fresh(w->config->fresh)};
     struct ldr_err err = {0};
     const struct ldr_gw_query *query = NULL;
     struct ldr_datum *keys = NULL;
@@ -231,7 +231,7 @@ static int own_fields(struct ldr_gw_worker *w, const struct ldr_gw_request *q, s
         rc = ldr_gw_text(&f[6], &w->arena, &fresh, err);
     if (rc)
         return rc;
-    ask->opts.fresh = fresh_of(fresh);
+    ask->opts.fresh = ldr_gw_fresh(fresh);
     if (ask->opts.fresh < 0)
         return ldr_fail(err, LDR_E_INVALID, "fresh: found '%.64s', expected bounded, own or strict", fresh);
     if (f[0].token == LDR_JSON_END)

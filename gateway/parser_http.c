@@ -75,6 +75,8 @@ static int take_field(struct ldr_gw_parser *p)
             return end_with(p, 417, "an expectation that is not 100-continue");
     } else if (strcmp(p->name, "accept-encoding") == 0) {
         p->takes_gzip = lists(p->value, "gzip");
+    } else if (strcmp(p->name, "accept") == 0) {
+        p->takes_arrow |= lists(p->value, "application/vnd.apache.arrow.stream");
     } else if (strcmp(p->name, "content-encoding") == 0) {
         p->gzipped = p->value_n && strcasecmp(p->value, "identity") != 0;
     }
@@ -226,8 +228,8 @@ void ldr_gw_parser_reset(struct ldr_gw_parser *p)
     p->fields = 0;
     p->name_n = 0;
     p->value_n = 0;
-    p->begun = p->head_done = p->keep_alive = p->old = p->expects = p->takes_gzip = p->in_value =
-        p->has_host = p->gzipped = false;
+    p->begun = p->head_done = p->keep_alive = p->old = p->expects = p->takes_gzip = p->takes_arrow =
+        p->in_value = p->has_host = p->gzipped = false;
     p->length = 0;
     p->target = p->body = ldr_slice(NULL, 0);
     p->status = 0;

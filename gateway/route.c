@@ -10,6 +10,7 @@ const struct ldr_gw_route ldr_gw_routes[] = {
     {LDR_GW_POST, "/materialize", LDR_GW_LONG, ldr_gw_feast_materialize},
     {LDR_GW_POST, "/materialize-incremental", LDR_GW_LONG, ldr_gw_feast_increment},
     {LDR_GW_POST, "/v1/historical", LDR_GW_LONG, ldr_gw_historical},
+    {LDR_GW_POST, "/v1/scan", LDR_GW_LONG, ldr_gw_scan},
     {LDR_GW_POST, "/v1/write", LDR_GW_SHORT, ldr_gw_write},
     {LDR_GW_POST, "/v1/erase", LDR_GW_LONG, ldr_gw_erase},
     {LDR_GW_GET, "/v1/catalog/{kind}", LDR_GW_SHORT, ldr_gw_list},

@@ -47,8 +47,11 @@ int ldr_gw_array_add(struct ldr_gw_array *a, const struct ldr_datum *d)
     case LDR_TIMESTAMP:
         ldr_buf_u64(&a->fixed, there ? (uint64_t)d->v.i : 0);
         break;
+    case LDR_FLOAT64:
+        ldr_buf_put(&a->fixed, there ? &d->v.f64 : &(double){0}, sizeof d->v.f64);
+        break;
     default:
-        LDR_ASSERT(a->type == LDR_STRING || a->type == LDR_BYTES); /* no other is a join key */
+        LDR_ASSERT(a->type == LDR_STRING || a->type == LDR_BYTES);
         if (i == 0)
             ldr_buf_u64(&a->offsets, 0);
         if (there)
@@ -71,6 +74,49 @@ const struct ldr_column_data *ldr_gw_array_data(struct ldr_gw_array *a)
 static bool bit(const uint8_t *bits, size_t i)
 {
     return bits[i / 8] >> (i % 8) & 1;
+}
+
+static unsigned number_type(struct ldr_slice text)
+{
+    int64_t i;
+    double d;
+    return ldr_i64_parse(text, &i) == 0 ? LDR_INT64 : ldr_f64_parse(text, &d) == 0 ? LDR_FLOAT64 : 0;
+}
+
+/* 0: text. */
+static unsigned type_of(const struct ldr_json_reader *r, enum ldr_json_token t)
+{
+    switch (t) {
+    case LDR_JSON_TRUE:
+    case LDR_JSON_FALSE:
+        return LDR_BOOL;
+    case LDR_JSON_NUMBER:
+        return number_type(r->text);
+    case LDR_JSON_STRING:
+        return LDR_STRING;
+    default:
+        return 0;
+    }
+}
+
+unsigned ldr_gw_infer(const struct ldr_gw_column *c, size_t rows, bool *as_text)
+{
+    struct ldr_json_reader r = c->at;
+    unsigned all = 0;
+    *as_text = false;
+    for (size_t i = 0; i < rows; i++) {
+        enum ldr_json_token t = ldr_json_next(&r);
+        if (t == LDR_JSON_NULL)
+            continue;
+        unsigned one = type_of(&r, t);
+        bool numbers = (all == LDR_INT64 && one == LDR_FLOAT64) || (all == LDR_FLOAT64 && one == LDR_INT64);
+        if (one == 0 || (all && one != all && !numbers)) {
+            *as_text = true;
+            return LDR_STRING;
+        }
+        all = numbers ? LDR_FLOAT64 : one;
+    }
+    return all ? all : LDR_STRING;
 }
 
 /* A scalar column's cell. */

@@ -150,7 +150,10 @@ static void read_more(struct ldr_gw_conn *c, bool on)
 
 static struct ldr_gw_request request_of(const struct ldr_gw_conn *c)
 {
-    struct ldr_gw_request q = {.method = c->parser.method, .path = c->parser.target, .body = c->parser.body};
+    struct ldr_gw_request q = {.method = c->parser.method,
+                               .path = c->parser.target,
+                               .body = c->parser.body,
+                               .arrow = c->parser.takes_arrow};
     const uint8_t *mark = q.path.n ? memchr(q.path.p, '?', q.path.n) : NULL;
     if (mark) {
         q.query = ldr_slice(mark + 1, (size_t)(q.path.p + q.path.n - mark - 1));

@@ -68,6 +68,8 @@ def narrowed(document):
     body("/push", push_source_name={"const": "taps"}, df=columns({"event_timestamp": feast_time, **taps}, 2))
     body("/v1/write", view={"const": "weather"}, event_timestamp={"const": "at"}, created_timestamp={"const": "known"},
          columns=columns({"origin": TEXT, "at": time, "known": time, **weather}, 1))
+    body("/v1/scan", view={"enum": ["weather", "taps", "plane"]})
+    del d["paths"]["/v1/scan"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["entity"]
     body("/v1/erase", view={"enum": ["weather", None]},
          entity={"type": "object", "properties": {"origin": TEXT}, "required": ["origin"], "additionalProperties": False})
     some = {"type": "array", "items": {"enum": ["weather", "carrier_hourly"]}, "minItems": 1}
