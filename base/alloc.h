@@ -23,12 +23,24 @@ struct ldr_arena_block;
 struct ldr_arena {
     const struct ldr_heap *heap;
     struct ldr_arena_block *head;
-    size_t used, cap; /* of the head block */
-    size_t total;     /* bytes taken from the heap */
-    size_t block;     /* default block size */
+    uint8_t *data; /* of the head block, as what follows */
+    size_t used, cap;
+    size_t total; /* bytes taken from the heap */
+    size_t block; /* default block size */
 };
 void ldr_arena_init(struct ldr_arena *a, const struct ldr_heap *heap, size_t block_bytes); /* 0 = 64 KiB */
-void *ldr_arena_alloc(struct ldr_arena *a, size_t n); /* uninitialised or NULL */
+#define LDR_ARENA_ALIGN 16u
+void *ldr_arena_more(struct ldr_arena *a, size_t n); /* alloc's, where the head block has no room */
+/* Uninitialised, or NULL. */
+static inline void *ldr_arena_alloc(struct ldr_arena *a, size_t n)
+{
+    size_t need = (n + LDR_ARENA_ALIGN - 1) & ~(size_t)(LDR_ARENA_ALIGN - 1);
+    if (need - 1 >= a->cap - a->used) /* 0, or over the largest size, is that too */
+        return ldr_arena_more(a, n);
+    void *p = a->data + a->used;
+    a->used += need;
+    return p;
+}
 void *ldr_arena_calloc(struct ldr_arena *a, size_t count, size_t size);
 char *ldr_arena_strndup(struct ldr_arena *a, const char *s, size_t n); /* NUL-terminated copy */
 char *ldr_arena_printf(struct ldr_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

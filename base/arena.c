@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/err.h"
 
-#define ARENA_ALIGN         16u
 #define ARENA_BLOCK_DEFAULT ((size_t)64 * 1024)
 
 struct ldr_arena_block {
@@ -19,7 +18,7 @@ struct ldr_arena_block {
 void ldr_arena_init(struct ldr_arena *a, const struct ldr_heap *heap, size_t block_bytes)
 {
     *a = (struct ldr_arena){.heap = heap, .block = block_bytes ? block_bytes : ARENA_BLOCK_DEFAULT};
-    a->block = (a->block + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    a->block = (a->block + LDR_ARENA_ALIGN - 1) & ~(size_t)(LDR_ARENA_ALIGN - 1);
 }
 
 static struct ldr_arena_block *block_create(struct ldr_arena *a, size_t cap)
@@ -32,7 +31,7 @@ static struct ldr_arena_block *block_create(struct ldr_arena *a, size_t cap)
     if (!b) {
         return NULL;
     }
-    LDR_ASSERT((uintptr_t)b->data % ARENA_ALIGN == 0);
+    LDR_ASSERT((uintptr_t)b->data % LDR_ARENA_ALIGN == 0);
     b->next = NULL;
     b->cap = cap;
     a->total += bytes;
@@ -59,25 +58,26 @@ static void *alloc_slow(struct ldr_arena *a, size_t n)
     }
     b->next = a->head;
     a->head = b;
+    a->data = b->data;
     a->cap = b->cap;
     a->used = n;
     return b->data;
 }
 
-void *ldr_arena_alloc(struct ldr_arena *a, size_t n)
+void *ldr_arena_more(struct ldr_arena *a, size_t n)
 {
     size_t need;
-    if (__builtin_add_overflow(n, ARENA_ALIGN - 1, &need)) {
+    if (__builtin_add_overflow(n, LDR_ARENA_ALIGN - 1, &need)) {
         return NULL;
     }
-    need &= ~(size_t)(ARENA_ALIGN - 1);
+    need &= ~(size_t)(LDR_ARENA_ALIGN - 1);
     if (need == 0) {
-        need = ARENA_ALIGN; /* distinct pointers, as malloc gives */
+        need = LDR_ARENA_ALIGN; /* distinct pointers, as malloc gives */
     }
     if (need > a->cap - a->used) {
         return alloc_slow(a, need);
     }
-    void *p = a->head->data + a->used;
+    void *p = a->data + a->used;
     a->used += need;
     return p;
 }
@@ -146,6 +146,10 @@ int ldr_arena_slice(struct ldr_arena *a, struct ldr_slice in, struct ldr_slice *
 void ldr_arena_reset(struct ldr_arena *a)
 {
     struct ldr_arena_block *keep = NULL;
+    a->used = 0;
+    if (a->head && !a->head->next && a->head->cap <= a->block) {
+        return;
+    }
     for (struct ldr_arena_block *b = a->head, *next; b; b = next) {
         next = b->next;
         if (!keep && b->cap <= a->block) { /* an oversized block is not worth holding on to */
@@ -156,8 +160,8 @@ void ldr_arena_reset(struct ldr_arena *a)
         }
     }
     a->head = keep;
+    a->data = keep ? keep->data : NULL;
     a->cap = keep ? keep->cap : 0;
-    a->used = 0;
 }
 
 void ldr_arena_close(struct ldr_arena *a)
@@ -167,5 +171,6 @@ void ldr_arena_close(struct ldr_arena *a)
         block_destroy(a, b);
     }
     a->head = NULL;
+    a->data = NULL;
     a->cap = a->used = 0;
 }

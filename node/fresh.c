@@ -9,6 +9,8 @@
  * was seen here. */
 #include "node/node_impl.h"
 
+#define FRESH_PART 32 /* of the lag bound: looked at once in that time */
+
 struct met {
     const struct ldr_pull_state *old[LDR_REPLICAS_MAX]; /* the old set without this replica */
     uint32_t n, mask;
@@ -58,8 +60,18 @@ bool ldr_rep_is_fresh(const struct ldr_rep *r, const struct ldr_map_shard *s)
     return standing(r, s, ldr_node_mono(r->n)) == FRESH;
 }
 
+/* What is known only becomes more, but where it is said (fresh_until_us = 0) and with another map. So who
+ * would be fresh a moment later, if nothing more came, is so all the time until then. */
 int ldr_rep_fresh(struct ldr_rep *r, const struct ldr_map_shard *s, uint64_t mono, struct ldr_err *err)
 {
+    if (mono < r->fresh_until_us && r->fresh_map == r->n->map.version)
+        return 0;
+    uint64_t later = mono + r->n->o.lag_bound_us / FRESH_PART;
+    if (standing(r, s, later) == FRESH) {
+        r->fresh_until_us = later;
+        r->fresh_map = r->n->map.version;
+        return 0;
+    }
     enum standing at = standing(r, s, mono);
     if (at == FRESH)
         return 0;

@@ -208,6 +208,7 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
                                     .lag_bound_us = (uint64_t)c->lag_bound_us,
                                     .tomb_grace_us = (uint64_t)c->tomb_grace_us,
                                     .copy_bytes_s = c->copy_bytes_s,
+                                    .gathers = true,
                                     .loop = *d->seam,
                                     .peers = ldr_data_peers_seam(d->peers),
                                     .vault = ldr_vault_shard_seam(d->vault),

@@ -60,6 +60,7 @@ void ldr_node_destroy(struct ldr_node *n)
     if (!n)
         return;
     LDR_ASSERT(n->refs == 0 && (n->phase == LDR_NODE_NEW || n->phase == LDR_NODE_CLOSED));
+    LDR_ASSERT(n->reading.n == 0); /* the transport is gone, and has flushed before */
     while (n->reps) {
         struct ldr_rep *r = n->reps;
         n->refs++;

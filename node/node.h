@@ -29,6 +29,7 @@ struct ldr_node_opts {
     uint64_t tomb_grace_us;      /* tombstones are kept at least so long [10 days] */
     uint64_t collect_every_us;   /* each replica's tombstones are looked through so often [10 min, at most a
                                     20th of it] */
+    bool gathers;                /* the transport calls its server's flush: small lookups wait for it */
     uint32_t max_writes;         /* client writes under way; more get LDR_E_BUSY [4096] */
     size_t max_write_bytes;      /* memory of those [256 MiB] */
     struct ldr_loop loop;

@@ -19,6 +19,8 @@
 #define LDR_NODE_HASH_MS    20000
 #define LDR_NODE_SLOW_MS    60000 /* of calls that make the other side do long work */
 #define LDR_NODE_HASHES     256
+#define LDR_NODE_SLOTS      256 /* chains of replicas by shard */
+#define LDR_NODE_GATHER     32  /* lookups of few points that are answered together */
 
 /* A replica of a shard, as this node has it.
  *
@@ -68,7 +70,7 @@ struct ldr_copy_in;
 struct ldr_scrub;
 struct ldr_rep {
     struct ldr_node *n;
-    struct ldr_rep *next;
+    struct ldr_rep *next, *next_slot;
     uint32_t shard;
     enum ldr_rep_state state;
     uint32_t refs; /* operations and calls that come back to it */
@@ -101,6 +103,20 @@ struct ldr_rep {
     uint32_t attempts;
     int64_t token_us;     /* fresh.c: the greatest token of a strict read, */
     uint64_t token_at_us; /* and when it came, monotonic */
+    /* fresh.c: it is fresh until then by what is known already, under that map. 0 with everything that may
+     * take something of it back. */
+    uint64_t fresh_until_us, fresh_map;
+    /* serve.c: where it is in the map of that version */
+    uint64_t mapped_version;
+    const struct ldr_map_shard *mapped;
+    const struct ldr_map_replica *mapped_me;
+};
+
+/* A lookup that waits for others to come before the loop waits (serve_read.c). */
+struct ldr_gathered {
+    struct ldr_reply *reply; /* NULL: answered */
+    struct ldr_lookup_req m; /* in the arena, as its keys */
+    uint64_t *hashes;
 };
 
 enum ldr_node_phase { LDR_NODE_NEW, LDR_NODE_STARTING, LDR_NODE_RUNNING, LDR_NODE_CLOSING, LDR_NODE_CLOSED };
@@ -120,15 +136,17 @@ struct ldr_node {
     struct ldr_hlc hlc;
     struct ldr_skew skew;
     struct ldr_wall wall;
-    struct ldr_rep *reps;
+    struct ldr_rep *reps, *slots[LDR_NODE_SLOTS];
     struct ldr_node_counters count;
     uint32_t jobs, writes_open;
     size_t write_bytes_open;
     struct ldr_buf out; /* the answer being made */
     struct {
-        struct ldr_arena arena;
+        struct ldr_arena arena; /* empty when nothing is gathered */
         struct ldr_buf rows;
-    } reading; /* a lookup's: it begins and ends within one call */
+        struct ldr_gathered gathered[LDR_NODE_GATHER];
+        uint32_t n;
+    } reading; /* lookups: they begin and end within one call, or one turn of the loop */
     struct ldr_timer tick, beat;
     uint32_t phase_at;
     /* records */
@@ -355,6 +373,7 @@ void ldr_serving_op_done(struct ldr_vault_op *op, int code); /* done of u.op; ow
     void ldr_serve_##name(struct ldr_node *n, struct ldr_slice payload, struct ldr_reply *reply);
 LDR_SERVERS(X)
 #undef X
+void ldr_serve_gathered(struct ldr_node *n);                       /* serve_read.c */
 uint64_t ldr_rep_settled(const struct ldr_rep *r, uint64_t epoch); /* serve_write.c */
 void ldr_msg_replica_of(const struct ldr_rep *r, struct ldr_arena *a,
                         struct ldr_msg_replica *m); /* status.c */

@@ -3,9 +3,9 @@
 
 struct ldr_rep *ldr_rep_find(struct ldr_node *n, uint32_t shard)
 {
-    struct ldr_rep *r = n->reps;
+    struct ldr_rep *r = n->slots[shard % LDR_NODE_SLOTS];
     while (r && r->shard != shard)
-        r = r->next;
+        r = r->next_slot;
     return r;
 }
 
@@ -22,6 +22,8 @@ struct ldr_rep *ldr_rep_add(struct ldr_node *n, uint32_t shard, enum ldr_rep_sta
     ldr_buf_init(&r->record, n->o.heap, 0);
     r->next = n->reps;
     n->reps = r;
+    r->next_slot = n->slots[shard % LDR_NODE_SLOTS];
+    n->slots[shard % LDR_NODE_SLOTS] = r;
     return r;
 }
 
@@ -36,6 +38,11 @@ void ldr_rep_forget(struct ldr_rep *r)
     for (struct ldr_rep **at = &r->n->reps; *at; at = &(*at)->next)
         if (*at == r) {
             *at = r->next;
+            break;
+        }
+    for (struct ldr_rep **at = &r->n->slots[r->shard % LDR_NODE_SLOTS]; *at; at = &(*at)->next_slot)
+        if (*at == r) {
+            *at = r->next_slot;
             break;
         }
     r->gone = true;
@@ -86,6 +93,7 @@ int ldr_rep_sync_peers(struct ldr_rep *r, const struct ldr_map_shard *s)
             continue;
         r->peers[i] = r->peers[--r->npeers];
         peer_free(p);
+        r->fresh_until_us = 0;
         r->unsaved = true;
     }
     for (uint32_t i = 0; i < s->nreplicas; i++) {
@@ -223,6 +231,7 @@ void ldr_rep_opened(struct ldr_rep *r, const struct ldr_vault_about *about)
             r->peers[i]->pull = (struct ldr_pull_state){0};
             r->peers[i]->told = false;
         }
+    r->fresh_until_us = 0;
     r->trimmed_seq = 0;
     r->catch_epoch = 0;
     r->scrub_next_us = ldr_node_mono(r->n) + r->n->o.scrub_every_us;

@@ -26,9 +26,14 @@ static void serve(void *ctx, enum ldr_msg_type type, struct ldr_slice payload, s
     }
 }
 
+static void flush(void *ctx)
+{
+    ldr_serve_gathered(ctx);
+}
+
 struct ldr_server ldr_node_server(struct ldr_node *n)
 {
-    return (struct ldr_server){.ctx = n, .serve = serve};
+    return (struct ldr_server){.ctx = n, .serve = serve, .flush = n->o.gathers ? flush : NULL};
 }
 
 void ldr_serve_fail(struct ldr_node *n, struct ldr_reply *reply, int code, const struct ldr_err *err)
@@ -58,25 +63,43 @@ int ldr_serve_find(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t 
     return ldr_serve_find_at(n, shard, epoch, defs, need, ldr_node_mono(n), out, err);
 }
 
+/* What the map says of a shard and of this node's replica of it: looked up once a map. */
+static const struct ldr_map_shard *mapped(struct ldr_node *n, uint32_t shard, struct ldr_rep *r,
+                                          const struct ldr_map_replica **me)
+{
+    if (r && r->mapped && r->mapped_version == n->map.version) {
+        *me = r->mapped_me;
+        return r->mapped;
+    }
+    const struct ldr_map_shard *s = ldr_map_shard(&n->map, shard);
+    *me = s && n->id ? ldr_map_replica(s, n->id) : NULL;
+    if (r) {
+        r->mapped = s;
+        r->mapped_me = *me;
+        r->mapped_version = n->map.version;
+    }
+    return s;
+}
+
 int ldr_serve_find_at(struct ldr_node *n, uint32_t shard, uint64_t epoch, uint64_t defs, enum ldr_need need,
                       uint64_t mono, struct ldr_rep **out, struct ldr_err *err)
 {
-    const struct ldr_map_shard *s = ldr_map_shard(&n->map, shard);
     if (epoch > n->map.version) {
         ldr_node_ask(n, epoch, 0);
         return ldr_fail(err, LDR_E_BUSY, "shard %u: a newer map is being fetched", shard);
     }
+    struct ldr_rep *r = ldr_rep_find(n, shard);
+    const struct ldr_map_replica *me;
+    const struct ldr_map_shard *s = mapped(n, shard, r, &me);
     if (!s || (s->epoch != epoch && !LDR_BUG(epoch_check_dropped)))
         return ldr_fail(err, LDR_E_STALE, "shard %u: the request is for epoch %llu, it is %llu", shard,
                         (unsigned long long)epoch, (unsigned long long)(s ? s->epoch : 0));
-    const struct ldr_map_replica *me = n->id ? ldr_map_replica(s, n->id) : NULL;
     if (!me)
         return ldr_fail(err, LDR_E_STALE, "shard %u: this node has no replica of it", shard);
     if (defs > n->o.vault.defs_version(n->o.vault.ctx)) {
         ldr_node_ask(n, 0, defs);
         return ldr_fail(err, LDR_E_BUSY, "newer definitions are being fetched");
     }
-    struct ldr_rep *r = ldr_rep_find(n, shard);
     if (!r || !ldr_rep_whole(r, s))
         return ldr_fail(err, LDR_E_BUSY, "shard %u: this replica is not ready", shard);
     bool pending = me->state == LDR_REPLICA_PENDING, reads = need == LDR_NEED_READ || need == LDR_NEED_ANY;

@@ -75,6 +75,7 @@ static void merge_done(struct ldr_vault_op *op, int code)
             r->peers[i]->must_compare = true;
     }
     /* how far this one is behind is told by logs that have the other half, too */
+    r->fresh_until_us = 0;
     for (uint32_t i = 0; i < r->npeers; i++) {
         r->peers[i]->pull.fresh_us = 0;
         r->peers[i]->pull.synced_hlc = INT64_MIN;

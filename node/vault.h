@@ -253,6 +253,7 @@ struct ldr_vault_space {
 struct ldr_vault_lookup {
     const struct ldr_msg_group *groups; /* of which shard and points count */
     uint32_t n_groups;
+    const uint64_t *hashes;    /* of the points' keys */
     const struct ldr_asof *at; /* NULL: the newest fact; its ttl counts, that of the view does not */
     /* Rows are appended here and stay valid until it changes. They may stand one behind the other in the
      * order of the points, each behind `gap` bytes that are free to be written to: whoever looks may find
@@ -271,6 +272,10 @@ struct ldr_vault {
     int (*note_get)(void *ctx, uint32_t shard, const char *key, struct ldr_buf *out);
     uint64_t (*defs_version)(void *ctx); /* 0 = none yet */
     int (*lookup)(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
+    /* Lookups of these groups will come: a chance to fetch what they need, in two steps with something else
+     * to do in between. hashes: one a point. Nothing is checked yet. May be NULL. */
+    void (*ahead)(void *ctx, const struct ldr_msg_group *groups, uint32_t n, const uint64_t *hashes,
+                  bool rows);
     int (*stats)(void *ctx, uint32_t shard, struct ldr_vault_stats *out);
     void (*space)(void *ctx, struct ldr_vault_space *out);
     /* ---- asynchronous ---- */

@@ -310,6 +310,7 @@ struct ldr_vault ldr_vault_shard_seam(struct ldr_vault_shard *v)
         .note_get = vault_note_get,
         .defs_version = vault_defs_version,
         .lookup = vault_lookup,
+        .ahead = vault_ahead,
         .stats = vault_stats,
         .space = vault_space,
         .open = vault_open,

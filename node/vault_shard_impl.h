@@ -130,6 +130,8 @@ void vault_note_put(void *ctx, struct ldr_vault_notes *op);
 
 /* ---- vault_shard_read.c, vault_shard_write.c, vault_shard_life.c ---- */
 int vault_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err);
+void vault_ahead(void *ctx, const struct ldr_msg_group *groups, uint32_t n, const uint64_t *hashes,
+                 bool rows);
 void vault_looking_close(struct vlooking *k);
 void vault_asof(void *ctx, struct ldr_vault_asof *op);
 void vault_scan(void *ctx, struct ldr_vault_scan *op);

@@ -43,6 +43,15 @@ void vault_looking_close(struct vlooking *k)
     ldr_release(NULL, k->at);
 }
 
+static int usable(const struct vreplica *r, struct ldr_err *err)
+{
+    if (r && r->exclusive)
+        return ldr_fail(err, LDR_E_BUSY, "the replica is being opened, closed or cut");
+    if (!r || !r->s)
+        return ldr_fail(err, LDR_E_NOT_FOUND, "the replica is not open here");
+    return 0;
+}
+
 /* Which shard each point is of, where its view is known. */
 static int gather(struct ldr_vault_shard *v, struct ldr_vault_lookup *q, uint64_t *total, struct ldr_err *err)
 {
@@ -58,22 +67,35 @@ static int gather(struct ldr_vault_shard *v, struct ldr_vault_lookup *q, uint64_
         const struct ldr_msg_group *g = &q->groups[i];
         struct vreplica *r = vault_find(v, g->shard);
         q->failed = i;
-        if (r && r->exclusive)
-            return ldr_fail(err, LDR_E_BUSY, "the replica is being opened, closed or cut");
-        if (!r || !r->s)
-            return ldr_fail(err, LDR_E_NOT_FOUND, "the replica is not open here");
+        int rc = usable(r, err);
+        if (rc)
+            return rc;
         for (uint32_t p = 0; p < g->n_points; p++, at++) {
             const struct ldr_msg_point *from = &g->points[p];
             if (!view || view->id != from->view)
                 view = vdefs_view(v->defs, from->view);
             if (!view)
                 continue;
-            k->points[k->n] = (struct ldr_point){from->view, ldr_key_hash(from->key), from->key};
+            k->points[k->n] = (struct ldr_point){from->view, q->hashes[at], from->key};
             k->shards[k->n] = r->s;
             k->at[k->n++] = at;
         }
     }
     return 0;
+}
+
+void vault_ahead(void *ctx, const struct ldr_msg_group *groups, uint32_t n, const uint64_t *hashes, bool rows)
+{
+    for (const struct ldr_msg_group *g = groups; g < groups + n; g++) {
+        const struct vreplica *r = vault_find(ctx, g->shard);
+        bool here = r && !r->exclusive && r->s;
+        for (uint32_t p = 0; here && p < g->n_points; p++)
+            if (rows)
+                ldr_shard_ahead_row(r->s, g->points[p].view, hashes[p]);
+            else
+                ldr_shard_ahead_slot(r->s, g->points[p].view, hashes[p]);
+        hashes += g->n_points;
+    }
 }
 
 static int look_asof(struct vlooking *k, const struct ldr_vault_lookup *q, size_t *failed,
@@ -93,12 +115,43 @@ static int look_asof(struct vlooking *k, const struct ldr_vault_lookup *q, size_
     return rc;
 }
 
+static struct ldr_msg_answer answer_of(const struct ldr_answer *a)
+{
+    return a->found ? (struct ldr_msg_answer){.flags = (uint8_t)(1 | (a->stamped ? 2 : 0)),
+                                              .event_us = a->event_us,
+                                              .created_us = a->created_us,
+                                              .row = a->row}
+                    : (struct ldr_msg_answer){0};
+}
+
+/* One point, without the lists that many need. */
+static int look_one(struct ldr_vault_shard *v, struct ldr_vault_lookup *q, struct ldr_err *err)
+{
+    const struct ldr_msg_point *p = &q->groups[0].points[0];
+    struct vreplica *r = vault_find(v, q->groups[0].shard);
+    struct ldr_answer a = {.found = false};
+    q->failed = 0;
+    int rc = usable(r, err);
+    if (rc == 0 && vdefs_view(v->defs, p->view)) {
+        if (!ldr_buf_reserve(q->rows, q->gap))
+            return ldr_fail(err, q->rows->err, "looking up: %s", ldr_code_text(q->rows->err));
+        q->rows->n += q->gap;
+        rc = ldr_shard_latest(r->s, &(struct ldr_point){p->view, q->hashes[0], p->key}, q->rows, &a, err);
+        q->rows->n -= rc == 0 && a.found ? 0 : q->gap;
+    }
+    if (rc == 0)
+        q->out[0] = answer_of(&a);
+    return rc;
+}
+
 int vault_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err)
 {
     struct ldr_vault_shard *v = ctx;
     struct vlooking *k = &v->looking;
     uint64_t total;
     size_t failed = 0;
+    if (!q->at && q->n_groups == 1 && q->groups[0].n_points == 1)
+        return look_one(v, q, err);
     ldr_err_clear(err);
     int rc = gather(v, q, &total, err);
     if (rc)
@@ -114,14 +167,8 @@ int vault_lookup(void *ctx, struct ldr_vault_lookup *q, struct ldr_err *err)
     }
     if (k->n < total)
         memset(q->out, 0, total * sizeof *q->out);
-    for (uint32_t i = 0; i < k->n; i++) {
-        const struct ldr_answer *a = &k->answers[i];
-        q->out[k->at[i]] = a->found ? (struct ldr_msg_answer){.flags = (uint8_t)(1 | (a->stamped ? 2 : 0)),
-                                                              .event_us = a->event_us,
-                                                              .created_us = a->created_us,
-                                                              .row = a->row}
-                                    : (struct ldr_msg_answer){0};
-    }
+    for (uint32_t i = 0; i < k->n; i++)
+        q->out[k->at[i]] = answer_of(&k->answers[i]);
     return 0;
 }
 

@@ -21,9 +21,10 @@ struct stripe {
     _Atomic uint64_t *slots; /* 0 = free */
     _Atomic uint32_t n;      /* slots in use */
     uint32_t rows;
+    uint64_t hits; /* the last of what a read that finds its row touches: 64 bytes so far */
     struct ldr_rows_log log;
     uint64_t version; /* rises with everything a writer does here */
-    uint64_t hits, misses;
+    uint64_t misses;
 } __attribute__((aligned(64)));
 
 struct ldr_latest_table {

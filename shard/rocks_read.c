@@ -286,6 +286,16 @@ static int look(struct many *q, size_t i, struct ldr_err *err)
     return 0;
 }
 
+void ldr_shard_ahead_slot(const struct ldr_shard *s, uint32_t view, uint64_t hash)
+{
+    ldr_latest_prefetch(s->table, view, hash);
+}
+
+void ldr_shard_ahead_row(const struct ldr_shard *s, uint32_t view, uint64_t hash)
+{
+    ldr_latest_prefetch_row(s->table, view, hash);
+}
+
 /* Answers what the tables have; notes the rest. What a look will touch is fetched ahead, across shards. */
 static int hits(struct many *q, struct ldr_err *err)
 {

@@ -92,6 +92,10 @@ int ldr_shard_latest_many(struct ldr_shard *s, const struct ldr_point *p, size_t
  * `gap` bytes that are the caller's to fill. A failure is that of point *failed. */
 int ldr_shards_latest(struct ldr_shard *const *s, const struct ldr_point *p, size_t n, size_t gap,
                       struct ldr_buf *scratch, struct ldr_answer *out, size_t *failed, struct ldr_err *err);
+/* Starts fetching what a read of the newest row of this entity will touch: first its slot, then, some tenths
+ * of a microsecond later, its row. For whoever knows early what will be read. Takes no lock. */
+void ldr_shard_ahead_slot(const struct ldr_shard *s, uint32_t view, uint64_t hash);
+void ldr_shard_ahead_row(const struct ldr_shard *s, uint32_t view, uint64_t hash);
 int ldr_shard_asof(struct ldr_shard *s, const struct ldr_snap *snap, const struct ldr_point *p,
                    const struct ldr_asof *q, struct ldr_buf *scratch, struct ldr_answer *out,
                    struct ldr_err *err); /* snap NULL = now */

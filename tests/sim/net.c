@@ -230,6 +230,8 @@ static void fire_deliver(struct sim *s, struct sim_event *e)
         r->stale = is_stale(p, rec->type, rec->payload);
         struct ldr_server srv = ldr_node_server(p->node);
         srv.serve(srv.ctx, rec->type, rec->payload, &r->r);
+        if (srv.flush)
+            srv.flush(srv.ctx);
     } else {
         sim_authority_serve(s, rec->type, rec->payload, &r->r);
     }

@@ -50,6 +50,7 @@ void sim_proc_start(struct sim_proc *p)
         .tomb_grace_us = s->cfg.grace_us,
         .collect_every_us = SIM_SECOND / 4,
         .serve_at_once = s->seed % 2 == 0, /* what was acknowledged must hold either way */
+        .gathers = s->seed % 4 < 2,        /* each lookup with a flush of its own: nothing is later for it */
         .loop = sim_loop(p),
         .peers = sim_peers(s, p->index, p),
         .vault = sim_vault(p),

@@ -58,74 +58,6 @@ static void writes_are_there_after_a_reopen(void **state)
     world_down(&w);
 }
 
-/* One lookup over shards: in memory, on disk only, never written, of a view that nobody knows; and whose
- * failure it is. */
-static void a_lookup_spans_shards(void **state)
-{
-    (void)state;
-    enum { SHARDS = 3, EACH = 40, ALL = SHARDS * EACH };
-    struct world w;
-    struct ldr_msg_point p[ALL];
-    struct ldr_msg_group g[SHARDS + 1];
-    struct ldr_msg_answer a[ALL];
-    struct ldr_buf rows;
-    struct ldr_value v;
-    world_up(&w);
-    set_defs(&w, 1);
-    ldr_buf_init(&rows, NULL, 0);
-    for (uint32_t s = 0; s < SHARDS; s++) {
-        assert_int_equal(life(&w, w.v.create, s + 1, NULL), 0);
-        g[s] = (struct ldr_msg_group){.shard = s + 1, .points = &p[s * EACH], .n_points = EACH};
-        for (uint32_t i = 0; i < EACH; i++) {
-            int64_t id = s * EACH + i;
-            p[id] = (struct ldr_msg_point){id % 10 == 9 ? 999 : w.schema->view_id, key(&w, id)};
-            struct ldr_msg_fact f = fact(&w, id, 1000 + id, id);
-            if (id % 10 < 8)
-                assert_int_equal(write_facts(&w, s + 1, &f, 1), 0);
-        }
-    }
-    struct ldr_asof then = {.t_us = INT64_MAX, .known_at_us = LDR_KNOWN_AT_ANY};
-    for (int round = 0; round < 4; round++) {
-        if (round == 2) { /* opened anew: nothing is in memory */
-            ldr_vault_shard_destroy(w.vs);
-            vault_up(&w);
-            for (uint32_t s = 0; s < SHARDS; s++)
-                assert_int_equal(life(&w, w.v.open, s + 1, NULL), 0);
-        }
-        struct ldr_vault_lookup q = {.groups = g,
-                                     .n_groups = SHARDS,
-                                     .at = round == 1 ? &then : NULL,
-                                     .gap = round == 3 ? 21 : 0,
-                                     .rows = &rows,
-                                     .out = a};
-        assert_int_equal(w.v.lookup(w.v.ctx, &q, &w.err), 0);
-        for (int64_t id = 0; id < ALL; id++) {
-            assert_int_equal(a[id].flags & 1, id % 10 < 8);
-            if (!(a[id].flags & 1))
-                continue;
-            assert_int_equal(a[id].event_us, 1000 + id);
-            ldr_row_get(w.schema, a[id].row, 0, &v);
-            assert_int_equal(v.i, id);
-        }
-        g[SHARDS] = (struct ldr_msg_group){.shard = 77, .points = p, .n_points = 1};
-        q.n_groups = SHARDS + 1;
-        assert_int_equal(w.v.lookup(w.v.ctx, &q, &w.err), LDR_E_NOT_FOUND);
-        assert_int_equal(q.failed, SHARDS);
-    }
-    /* all in memory: rows lie in order behind their gaps */
-    struct ldr_vault_lookup q = {.groups = g, .n_groups = 1, .gap = 21, .rows = &rows, .out = a};
-    g[0].n_points = 8;
-    size_t from = rows.n;
-    assert_int_equal(w.v.lookup(w.v.ctx, &q, &w.err), 0);
-    for (int i = 0; i < 8; i++) {
-        assert_ptr_equal(a[i].row.p, rows.p + from + 21);
-        from += 21 + a[i].row.n;
-    }
-    assert_int_equal(from, rows.n);
-    ldr_buf_close(&rows);
-    world_down(&w);
-}
-
 /* A kill right after writes were acknowledged loses none of them. */
 static void killed_and_reopened(void **state)
 {
@@ -487,7 +419,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_are_there_after_a_reopen),
-        cmocka_unit_test(a_lookup_spans_shards),
         cmocka_unit_test(killed_and_reopened),
         cmocka_unit_test(many_writes_share_syncs_and_queues_are_bounded),
         cmocka_unit_test(copy_and_install),

@@ -181,7 +181,8 @@ static inline int64_t latest(struct world *w, uint32_t shard, int64_t id)
     struct ldr_value v = {.i = NONE};
     ldr_buf_init(&scratch, NULL, 0);
     struct ldr_msg_group g = {.shard = shard, .points = &p, .n_points = 1};
-    struct ldr_vault_lookup q = {.groups = &g, .n_groups = 1, .rows = &scratch, .out = &a};
+    uint64_t hash = ldr_key_hash(p.key);
+    struct ldr_vault_lookup q = {.groups = &g, .n_groups = 1, .hashes = &hash, .rows = &scratch, .out = &a};
     assert_int_equal(w->v.lookup(w->v.ctx, &q, &w->err), 0);
     if (a.flags & 1)
         ldr_row_get(w->schema, a.row, 0, &v);
