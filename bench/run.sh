@@ -1,14 +1,17 @@
 #!/bin/sh
 # Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|all] [--check]
+# How costs grow (Larder alone, pictures into docs/performance): bench/run.sh curves [--full|--small]
 set -eu
 cd "$(dirname "$0")/.."
 part=all
 check=
+curves=
 for a in "$@"; do
     case "$a" in
-    online | offline | ingest | write | scale | tcp | all) part=$a ;;
+    online | offline | ingest | write | scale | tcp | curves | all) part=$a ;;
     --check) check=1 ;;
-    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|all] [--check]" >&2; exit 2 ;;
+    --full | --small) curves=$a ;;
+    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|all] [--check] | curves [--full|--small]" >&2; exit 2 ;;
     esac
 done
 say() { printf '%s\n' "$*" >&2; }
@@ -35,6 +38,11 @@ say "Building"
 ninja -C build/bench-tree >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log" >&2; exit 1; }
 bin=$PWD/build/bench-tree/bin
 
+if [ "$part" = curves ]; then
+    out=$PWD/docs/performance
+    [ "$curves" = --small ] && out=$work/curves-small # not for keeping
+    exec sh bench/curves.sh "$bin" "$tmp" "$out" $curves
+fi
 if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
     if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null; then
         say "Installing DuckDB 1.4.0 from its package"
