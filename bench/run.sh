@@ -41,7 +41,7 @@ bin=$PWD/build/bench-tree/bin
 if [ "$part" = curves ]; then
     out=$PWD/docs/performance
     [ "$curves" = --small ] && out=$work/curves-small # not for keeping
-    exec sh bench/curves.sh "$bin" "$tmp" "$out" $curves
+    exec sh bench/curves.sh "$bin" "$tmp" "$out" ${curves:+"$curves"}
 fi
 if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
     if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null; then
