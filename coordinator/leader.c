@@ -138,6 +138,9 @@ int ldr_leader_heartbeat(struct ldr_leader *l, const struct ldr_map *map, const 
                               .reports = reports,
                               .nreports = h->n_replicas,
                               .heard = true};
+    size_t n_build = h->build.n < sizeof w->build ? h->build.n : sizeof w->build - 1;
+    if (n_build && ldr_utf8_valid(ldr_slice(h->build.p, n_build)))
+        memcpy(w->build, h->build.p, n_build);
     return 0;
 }
 

@@ -19,6 +19,7 @@ struct ldr_watched {
     uint64_t seen_us;     /* mono; of a node that was not heard yet: when it was first looked for */
     uint64_t incarnation; /* by the map */
     uint64_t disk_used, disk_free, map_version;
+    char build[24];             /* as it says, cut; "" = an early one, which does not */
     struct ldr_report *reports; /* sorted by shard */
     uint32_t nreports;
     bool heard;

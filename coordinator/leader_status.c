@@ -64,6 +64,7 @@ static void put_node(struct ldr_json *j, const struct ldr_leader *l, const struc
     put_u64(j, "lag_facts", lag);
     put_u64(j, "tombstones", kept);
     put_u64(j, "tombstones_collected", collected);
+    put_text(j, "build", w ? w->build : "");
     ldr_json_object_end(j);
 }
 

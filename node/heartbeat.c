@@ -93,7 +93,8 @@ void ldr_node_beat(struct ldr_node *n)
                                   .disk_used = space.used,
                                   .disk_free = space.free,
                                   .map_version = n->map.version,
-                                  .defs_version = n->o.vault.defs_version(n->o.vault.ctx)};
+                                  .defs_version = n->o.vault.defs_version(n->o.vault.ctx),
+                                  .build = ldr_slice_str(n->o.build ? n->o.build : "")};
     struct ldr_arena a;
     struct ldr_buf b;
     ldr_arena_init(&a, n->o.heap, 0);

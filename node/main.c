@@ -203,6 +203,7 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
     const struct ldr_node_opts o = {.cluster = c->cluster,
                                     .address = c->advertise,
                                     .zone = c->zone,
+                                    .build = LARDER_VERSION,
                                     .weight = (uint32_t)c->weight,
                                     .scrub_every_us = (uint64_t)c->scrub_every_us,
                                     .lag_bound_us = (uint64_t)c->lag_bound_us,

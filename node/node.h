@@ -16,6 +16,7 @@ struct ldr_node_opts {
     const char *cluster; /* "" = the one that it finds */
     const char *address; /* data plane, "host:port", as others reach it */
     const char *zone;    /* "" = none */
+    const char *build;   /* told to the coordinators, for people who renew nodes in turn; NULL = "" */
     uint32_t weight;     /* 0 = 100 */
     /* Times in microseconds; 0 = the default in brackets. */
     uint64_t pull_every_us;      /* [200 ms] */

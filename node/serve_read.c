@@ -79,6 +79,8 @@ static int look_up(struct ldr_node *n, const struct ldr_lookup_req *m, const uin
  * nothing is copied again. False: the answer has to be encoded. */
 static bool finish_in_place(const struct ldr_lookup_rep *m, struct ldr_buf *rows, size_t from)
 {
+    if (!ldr_msg_in_place())
+        return false;
     size_t at = from + LDR_LOOKUP_REP_HEAD;
     for (uint32_t i = 0; i < m->n_answers; i++) {
         const struct ldr_msg_answer *a = &m->answers[i];

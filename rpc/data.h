@@ -4,13 +4,12 @@
 #define LDR_RPC_DATA_H
 #include "env/env.h"
 #include "rpc/message.h"
+#include "rpc/proto.h"
 
 struct ldr_call;
 struct ldr_peers;
 struct ldr_server;
 struct ldr_reply;
-
-#define LDR_PROTO 3 /* of HELLO: both sides must speak the same. 1: no collected tombstones; 2: no arcs */
 
 enum ldr_role { LDR_ROLE_CLIENT, LDR_ROLE_NODE, LDR_ROLE_COORDINATOR, LDR_ROLE_TOOL };
 

@@ -2,8 +2,11 @@
 #ifndef LDR_RPC_FRAME_H
 #define LDR_RPC_FRAME_H
 #include "rpc/message.h"
+#include "rpc/proto.h"
 
-#define LDR_FRAME_ANSWER 1u /* flags */
+/* flags */
+#define LDR_FRAME_ANSWER      1u
+#define LDR_FRAME_MAJOR_SHIFT 8 /* control plane: the high byte is the major protocol, 0 up to protocol 3 */
 
 struct ldr_frame {
     uint16_t type, flags;

@@ -4,9 +4,12 @@
  * ldr_msg_item. bytes and text are slices; a list `things` is `things` and `n_things`.
  *
  * encode appends to `out`; on failure (LDR_E_TOO_BIG: a field or the whole over its maximum; LDR_E_NOMEM) out
- * is as long as before. decode borrows slices from the bytes and takes lists from the arena; LDR_E_CORRUPT
- * (also for bytes left over), LDR_E_TOO_BIG, LDR_E_NOMEM; *m is then not to be used. print appends one line
- * for people, long parts shortened. */
+ * is as long as before. decode borrows slices from the bytes and takes lists from the arena; LDR_E_CORRUPT,
+ * LDR_E_TOO_BIG, LDR_E_NOMEM; *m is then not to be used. print appends one line for people, long parts
+ * shortened.
+ *
+ * Bytes behind the last field are what a later build added: decode skips them. Fields that an earlier build
+ * did not send get their values from the list. */
 #ifndef LDR_RPC_MESSAGE_H
 #define LDR_RPC_MESSAGE_H
 #include "base/base.h"
@@ -34,6 +37,7 @@ enum ldr_msg_type {
 #define LIST(item, field)         \
     struct ldr_msg_##item *field; \
     uint32_t n_##field;
+#define LATER(kind, field, value) LDR_C_##kind field;
 #define X(item, fields)     \
     struct ldr_msg_##item { \
         fields              \
@@ -51,6 +55,7 @@ LDR_MSG_LIST(X)
 #undef X
 #undef F
 #undef LIST
+#undef LATER
 
 #define LDR_MSG_CODEC(t)                                                                  \
     int ldr_##t##_encode(const struct ldr_##t *m, struct ldr_buf *out);                   \
@@ -65,6 +70,7 @@ LDR_MSG_CODEC(msg_error)
  * answer, and before the row of each. Together they are what ldr_lookup_rep_encode makes. */
 #define LDR_LOOKUP_REP_HEAD 12
 #define LDR_ANSWER_HEAD     21
+bool ldr_msg_in_place(void); /* true, but in a test that speaks as a later build (message_shape.h) */
 void ldr_lookup_rep_head(uint8_t p[LDR_LOOKUP_REP_HEAD], const struct ldr_lookup_rep *m);
 void ldr_msg_answer_head(uint8_t p[LDR_ANSWER_HEAD], const struct ldr_msg_answer *m);
 

@@ -58,6 +58,23 @@ struct in {
         }                                                                                \
         p = part.p;                                                                      \
     }
+#define FIRST_u8(value)    (value)
+#define FIRST_u16(value)   (value)
+#define FIRST_u32(value)   (value)
+#define FIRST_u64(value)   (value)
+#define FIRST_i32(value)   (value)
+#define FIRST_i64(value)   (value)
+#define FIRST_bytes(value) ((struct ldr_slice){NULL, (value)})
+#define FIRST_text(value)  FIRST_bytes(value)
+/* Nothing is left: the sender did not know it. Part of it is nothing that a sender makes. */
+#define LATER(kind, field, value)                        \
+    if (p == in->end) {                                  \
+        m->field = FIRST_##kind(value);                  \
+    } else if ((size_t)(in->end - p) < LDR_MIN_##kind) { \
+        return LDR_E_CORRUPT;                            \
+    } else {                                             \
+        GET_##kind(field)                                \
+    }
 /* An item that is read leaves in->p after itself. */
 #define GET(t, ...)                                             \
     static inline int get_##t(struct in *in, struct ldr_##t *m) \
@@ -77,8 +94,7 @@ struct in {
             return LDR_E_TOO_BIG;                                                        \
         struct in in = {bytes.n ? bytes.p : &none, NULL, a};                             \
         in.end = in.p + bytes.n;                                                         \
-        int rc = get_##t(&in, m);                                                        \
-        return rc ? rc : in.p == in.end ? 0 : LDR_E_CORRUPT;                             \
+        return get_##t(&in, m); /* and what is left, a later build knows */              \
     }
 #define X(item, fields) GET(msg_##item, fields)
 LDR_ITEM_LIST(X)

@@ -1,6 +1,7 @@
 /* Encoding in two passes over the same fields: how long, then the bytes, so that there is one check for room
  * and the writing is straight-line code. */
 #include "rpc/message_fields.h"
+#include "rpc/message_shape.h"
 
 /* ---- Sizes. Past LDR_PAYLOAD_MAX a sum is just "too big": it stops growing there, so it cannot overflow.
  * ---- */
@@ -22,6 +23,11 @@ static inline size_t size_bytes(struct ldr_slice s, size_t max)
 #define LIST(item, field)                                               \
     for (uint32_t i = 0; i < m->n_##field && n <= LDR_PAYLOAD_MAX; i++) \
         n += size_msg_##item(&m->field[i]);
+#define LATER(kind, field, value)                 \
+    if (LDR_MSG_SHAPE != LDR_MSG_SHAPE_EARLIER) { \
+        n += LDR_MIN_##kind;                      \
+        SIZE_##kind(field)                        \
+    }
 #define SIZE(t, ...)                                       \
     static inline size_t size_##t(const struct ldr_##t *m) \
     {                                                      \
@@ -37,6 +43,7 @@ LDR_MSG_LIST(X)
 #undef X
 #undef F
 #undef LIST
+#undef LATER
 
 /* ---- Bytes. ---- */
 static inline uint8_t *put_u8(uint8_t *p, uint8_t v)
@@ -84,6 +91,9 @@ static inline uint8_t *put_text(uint8_t *p, struct ldr_slice s)
     p = put_u32(p, m->n_##field);               \
     for (uint32_t i = 0; i < m->n_##field; i++) \
         p = put_msg_##item(p, &m->field[i]);
+#define LATER(kind, field, value)               \
+    if (LDR_MSG_SHAPE != LDR_MSG_SHAPE_EARLIER) \
+        p = put_##kind(p, m->field);
 #define PUT(t, ...)                                                     \
     static inline uint8_t *put_##t(uint8_t *p, const struct ldr_##t *m) \
     {                                                                   \
@@ -92,13 +102,13 @@ static inline uint8_t *put_text(uint8_t *p, struct ldr_slice s)
 #define ENCODE(t)                                                      \
     int ldr_##t##_encode(const struct ldr_##t *m, struct ldr_buf *out) \
     {                                                                  \
-        size_t n = size_##t(m);                                        \
+        size_t n = size_##t(m) + LDR_MSG_SHAPE_MORE;                   \
         if (n > LDR_PAYLOAD_MAX)                                       \
             return LDR_E_TOO_BIG;                                      \
         uint8_t *p = ldr_buf_reserve(out, n);                          \
         if (!p)                                                        \
             return out->err;                                           \
-        uint8_t *end = put_##t(p, m);                                  \
+        uint8_t *end = ldr_msg_shape_more(put_##t(p, m));              \
         LDR_ASSERT(end == p + n);                                      \
         out->n += n;                                                   \
         return 0;                                                      \
@@ -113,8 +123,12 @@ LDR_MSG_LIST(X)
 ENCODE(msg_error)
 
 _Static_assert((int)LDR_LOOKUP_REP_HEAD == (int)ldr_min_lookup_rep &&
-                   (int)LDR_ANSWER_HEAD == (int)ldr_min_msg_answer,
+                   (int)LDR_ANSWER_HEAD == (int)ldr_min_msg_answer && ldr_more_lookup_rep == 0,
                "the heads are all but the answers, all but the row");
+bool ldr_msg_in_place(void)
+{
+    return LDR_MSG_SHAPE_MORE == 0;
+}
 void ldr_lookup_rep_head(uint8_t p[LDR_LOOKUP_REP_HEAD], const struct ldr_lookup_rep *m)
 {
     put_u32(put_u64(p, m->defs), m->n_answers);

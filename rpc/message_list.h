@@ -1,7 +1,12 @@
 /* Every message, once: X(NAME, name, number, request fields, answer fields). Numbers are never reused. A
  * field list is written with F(kind, name) out of: u8 u16 u32 u64 i32 i64, bytes (u32 length, then the
  * bytes), text (bytes, at most LDR_TEXT_MAX), and LIST(item, name): u32 count, then that many items. From
- * these lists come structs, encoders, decoders, printers, golden bytes and fuzz targets. */
+ * these lists come structs, encoders, decoders, printers, golden bytes and fuzz targets.
+ *
+ * A message grows at its end alone, by LATER(kind, name, value) behind all other fields: who does not know
+ * the field skips it, and who knows it reads `value` where the sender did not (a text or bytes begins empty:
+ * 0). docs/adr/0030 has the reasons. A new one raises LDR_PROTO_MINOR and has golden bytes of its own. Items
+ * do not grow; a list of another item at the message's end can go with them, once LATER takes lists. */
 #ifndef LDR_RPC_MESSAGE_LIST_H
 #define LDR_RPC_MESSAGE_LIST_H
 
@@ -109,7 +114,7 @@
       F(u64, map_version) F(u64, defs_version) F(u64, result) F(bytes, events))                              \
     X(HEARTBEAT, heartbeat, 66,                                                                              \
       F(u32, node) F(u64, incarnation) F(i64, hlc_us) F(u64, disk_used) F(u64, disk_free)                    \
-          F(u64, map_version) F(u64, defs_version) LIST(replica, replicas),                                  \
+          F(u64, map_version) F(u64, defs_version) LIST(replica, replicas) LATER(text, build, 0),            \
       F(u64, map_version) F(u64, defs_version) F(i64, now_us))                                               \
     /* one JSON document about the cluster, for people's tools */                                            \
     X(STATUS, status, 67, F(u8, detail), F(bytes, json))                                                     \

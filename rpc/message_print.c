@@ -51,6 +51,7 @@ static void print_text(struct ldr_buf *b, struct ldr_slice s)
         ldr_buf_printf(b, ", ... (%" PRIu32 ")", m->n_##field);      \
     ldr_buf_putc(b, ']');                                            \
     sep = " ";
+#define LATER(kind, field, value) F(kind, field)
 #define PRINT(t, ...)                                                 \
     static void print_##t(struct ldr_buf *b, const struct ldr_##t *m) \
     {                                                                 \

@@ -132,7 +132,9 @@ nng_msg *control_frame(const struct ldr_frame *f)
     if (nng_msg_alloc(&m, LDR_FRAME_HEAD_BARE + f->payload.n))
         return NULL;
     uint8_t *p = nng_msg_body(m);
-    ldr_frame_put(p, f);
+    struct ldr_frame told = *f;
+    told.flags |= LDR_PROTO_MAJOR << LDR_FRAME_MAJOR_SHIFT;
+    ldr_frame_put(p, &told);
     if (f->payload.n)
         memcpy(p + LDR_FRAME_HEAD_BARE, f->payload.p, f->payload.n);
     return m;

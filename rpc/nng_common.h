@@ -20,6 +20,11 @@ int control_listen(nng_socket s, const char *address, int *port, struct ldr_err 
  * down at the same moment. What it then holds is lost. No operation of ours on the socket may need it to end.
  */
 void control_close(nng_socket s);
-nng_msg *control_frame(const struct ldr_frame *f);     /* NULL: no memory */
-int control_frame_of(nng_msg *m, struct ldr_frame *f); /* LDR_E_CORRUPT */
+nng_msg *control_frame(const struct ldr_frame *f); /* NULL: no memory */
+/* LDR_E_CORRUPT. Of which protocol it is stands in its flags. */
+int control_frame_of(nng_msg *m, struct ldr_frame *f);
+static inline int control_proto(const struct ldr_frame *f, struct ldr_err *err)
+{
+    return ldr_proto_check(f->flags >> LDR_FRAME_MAJOR_SHIFT, err);
+}
 #endif

@@ -116,6 +116,7 @@ struct attempt {
     bool sent;       /* it may have arrived */
     nng_msg *answer; /* NULL = none */
     struct ldr_slice payload;
+    struct ldr_err why; /* LDR_E_FORMAT: it speaks another protocol */
 };
 
 static nng_duration smaller(uint64_t a, uint64_t b)
@@ -157,6 +158,8 @@ static void attempt_with(struct attempt *t, nng_ctx ctx, nng_aio *aio, const str
     struct ldr_frame got;
     t->answer = nng_aio_get_msg(aio);
     t->code = control_frame_of(t->answer, &got);
+    if (t->code == 0)
+        t->code = control_proto(&got, &t->why);
     if (t->code == 0 && (got.id != f->id || !(got.flags & LDR_FRAME_ANSWER)))
         t->code = LDR_E_CORRUPT;
     if (t->code) {
@@ -243,8 +246,11 @@ static int fail_silent(struct ldr_control *c, const struct attempt *t, const cha
     nng_mtx_lock(c->mutex);
     size_t n = c->n;
     nng_mtx_unlock(c->mutex);
-    ldr_fail(err, code, "%s: no answer from %s (%zu coordinator%s known): %s", ldr_msg_name(type), address, n,
-             n == 1 ? "" : "s", ldr_code_text(t->code));
+    if (code == LDR_E_FORMAT)
+        ldr_fail(err, code, "%s: coordinator %s: %s", ldr_msg_name(type), address, t->why.message);
+    else
+        ldr_fail(err, code, "%s: no answer from %s (%zu coordinator%s known): %s", ldr_msg_name(type),
+                 address, n, n == 1 ? "" : "s", ldr_code_text(t->code));
     if (err)
         err->in_doubt = doubt;
     return code;

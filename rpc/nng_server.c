@@ -89,6 +89,21 @@ static void on_loop(struct ldr_job *j)
     nng_msg_free(m);
 }
 
+/* What the handler does not see. */
+static void context_refuse(struct context *x, int rc, const struct ldr_err *err)
+{
+    struct ldr_control_server *s = x->server;
+    struct ldr_buf b;
+    ldr_buf_init(&b, NULL, 0);
+    if (err->code == rc && ldr_msg_error_put(err, 0, NULL, &b) != 0)
+        ldr_buf_reset(&b); /* the code alone must do */
+    nng_mtx_lock(s->mutex);
+    if (!s->closing)
+        context_answer(x, rc, ldr_buf_slice(&b));
+    nng_mtx_unlock(s->mutex);
+    ldr_buf_close(&b);
+}
+
 static void received(struct context *x)
 {
     struct ldr_control_server *s = x->server;
@@ -96,18 +111,18 @@ static void received(struct context *x)
     struct ldr_frame f;
     x->type = 0;
     x->id = 0;
+    struct ldr_err err = {0};
     int rc = control_frame_of(m, &f);
     if (rc == 0) {
         x->type = f.type;
         x->id = f.id;
-        rc = f.flags & LDR_FRAME_ANSWER ? LDR_E_INVALID : ldr_msg_find(f.type) ? 0 : LDR_E_UNSUPPORTED;
+        rc = control_proto(&f, &err);
     }
+    if (rc == 0)
+        rc = f.flags & LDR_FRAME_ANSWER ? LDR_E_INVALID : ldr_msg_find(f.type) ? 0 : LDR_E_UNSUPPORTED;
     if (rc) {
         nng_msg_free(m);
-        nng_mtx_lock(s->mutex);
-        if (!s->closing)
-            context_answer(x, rc, ldr_slice(NULL, 0));
-        nng_mtx_unlock(s->mutex);
+        context_refuse(x, rc, &err);
         return;
     }
     x->request = m;

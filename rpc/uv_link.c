@@ -212,7 +212,7 @@ static void greeted(struct link *l, const struct ldr_frame *f)
 {
     struct ldr_hello_rep rep;
     int code = (int)f->arg;
-    if (code == 0 && (ldr_hello_rep_decode(f->payload, NULL, &rep) || rep.proto != LDR_PROTO))
+    if (code == 0 && (ldr_hello_rep_decode(f->payload, NULL, &rep) || ldr_proto_check(rep.proto, NULL)))
         code = LDR_E_FORMAT;
     if (f->type != LDR_MSG_HELLO || f->id != 0 || code) {
         /* it answers, but is not one of ours: the calls say so instead of "unavailable" */

@@ -13,6 +13,15 @@ void peers_end(struct ldr_data_peers *p, struct ldr_call *c, int code, bool neve
     p->last_ended = (struct ldr_call **)&c->impl[0];
 }
 
+static void say_protocol(struct ldr_buf *out)
+{
+    struct ldr_err err;
+    ldr_fail(&err, LDR_E_FORMAT, "another protocol than %d is spoken there: one of the builds is too old",
+             LDR_PROTO_MAJOR);
+    if (ldr_msg_error_put(&err, 0, NULL, out) != 0)
+        ldr_buf_reset(out);
+}
+
 static bool turn(struct wire *w)
 {
     struct ldr_data_peers *p = w->owner;
@@ -22,7 +31,13 @@ static bool turn(struct wire *w)
     p->ended = c->impl[0];
     if (!p->ended)
         p->last_ended = &p->ended;
-    c->done(c, (int)(intptr_t)c->impl[1], ldr_slice(NULL, 0));
+    int code = (int)(intptr_t)c->impl[1];
+    struct ldr_buf why;
+    ldr_buf_init(&why, NULL, 0);
+    if (code == LDR_E_FORMAT) /* the code alone would not say of what */
+        say_protocol(&why);
+    c->done(c, code, ldr_buf_slice(&why));
+    ldr_buf_close(&why);
     return true;
 }
 

@@ -186,9 +186,9 @@ static int greet(struct peer *p, const struct ldr_frame *f, struct ldr_err *err)
     struct ldr_hello_req q;
     if (f->type != LDR_MSG_HELLO)
         return ldr_fail(err, LDR_E_INVALID, "the first message must be HELLO, this is number %u", f->type);
-    if (f->payload.n >= 2 && ldr_get_le16(f->payload.p) != LDR_PROTO)
-        return ldr_fail(err, LDR_E_FORMAT, "protocol %u is spoken there, %u here", ldr_get_le16(f->payload.p),
-                        LDR_PROTO);
+    int rc = f->payload.n >= 2 ? ldr_proto_check(ldr_get_le16(f->payload.p), err) : 0;
+    if (rc)
+        return rc;
     if (ldr_hello_req_decode(f->payload, NULL, &q))
         return ldr_fail(err, LDR_E_CORRUPT, "HELLO cannot be read");
     if (s->cluster[0] && q.cluster.n && !ldr_slice_eq(q.cluster, ldr_slice_str(s->cluster)))

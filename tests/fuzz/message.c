@@ -1,7 +1,14 @@
 /* links: rpc
- * The first byte selects a message, the rest are its bytes: what decodes has exactly those bytes and prints.
+ * The first byte selects a message, the rest are its bytes: what decodes has those bytes and prints.
  */
 #include "rpc/rpc.h"
+
+/* More may stand behind a message, which a later build knows; less, when an earlier one made it. */
+static void same_front(struct ldr_slice a, struct ldr_slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    LDR_ASSERT(n == 0 || memcmp(a.p, b.p, n) == 0);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -20,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         LDR_ASSERT(ldr_msg_error_fill(LDR_E_STALE, bytes, &err) == LDR_E_STALE);
         if (ldr_msg_error_decode(bytes, &a, &m) == 0) {
             LDR_ASSERT(ldr_msg_error_encode(&m, &b) == 0);
-            LDR_ASSERT(ldr_slice_eq(bytes, ldr_buf_slice(&b)));
+            same_front(bytes, ldr_buf_slice(&b));
             LDR_ASSERT(ldr_msg_error_print(&m, &b) == 0);
         }
     } else {
@@ -29,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         LDR_ASSERT(m);
         if (c->decode(bytes, &a, m) == 0) {
             LDR_ASSERT(c->encode(m, &b) == 0);
-            LDR_ASSERT(ldr_slice_eq(bytes, ldr_buf_slice(&b)));
+            same_front(bytes, ldr_buf_slice(&b));
             LDR_ASSERT(c->print(m, &b) == 0);
         }
     }

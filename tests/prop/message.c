@@ -1,5 +1,7 @@
-/* Every message survives its bytes; its bytes cut short, lengthened or changed are refused or mean another
- * message, which then has exactly those bytes. links: rpc */
+/* Every message survives its bytes. Cut short they are refused, but where an earlier build ended; what stands
+ * behind them is skipped; changed they are refused or mean another message, which then has those bytes.
+ * links: rpc
+ */
 #include "prop/msg_gen.h"
 
 /* Bytes in a block of their own size, so that the address sanitizer sees the first read outside. */
@@ -12,7 +14,8 @@ static struct ldr_slice exact(struct ldr_slice s, uint8_t **block)
     return ldr_slice(*block, s.n);
 }
 
-/* What decodes encodes to the same bytes and prints. */
+/* What decodes encodes to the same bytes and prints; without what was behind it, and with what an earlier
+ * build left out. */
 static void decode_any(const struct ldr_msg_codec *c, struct ldr_slice bytes, uint64_t *accepted)
 {
     struct ldr_arena a;
@@ -24,7 +27,8 @@ static void decode_any(const struct ldr_msg_codec *c, struct ldr_slice bytes, ui
     int rc = c->decode(bytes, &a, m);
     if (rc == 0) {
         assert_int_equal(c->encode(m, &again), 0);
-        assert_true(ldr_slice_eq(bytes, ldr_buf_slice(&again)));
+        size_t n = bytes.n < again.n ? bytes.n : again.n;
+        assert_true(ldr_slice_eq(ldr_slice(bytes.p, n), ldr_slice(again.p, n)));
         assert_int_equal(c->print(m, &text), 0);
         ++*accepted;
     } else {
@@ -56,11 +60,12 @@ static void one(struct gen_kind *kind, uint64_t seed, uint64_t *accepted)
     for (size_t cut = 0; cut < bytes.n; cut += step) {
         struct ldr_slice part = exact(ldr_slice(bytes.p, cut), &block);
         decode_any(&kind->codec, part, &none);
-        assert_int_equal(none, 0); /* a message has no shorter message in front */
+        assert_true(none <= kind->later); /* what an earlier build sends is shorter by some fields */
         free(block);
     }
     assert_int_equal(ldr_buf_u8(&b, 0), 0);
-    assert_int_equal(kind->codec.decode(ldr_slice(b.p + 6, b.n - 6), &a, back), LDR_E_CORRUPT);
+    assert_int_equal(kind->codec.decode(ldr_slice(b.p + 6, b.n - 6), &a, back), 0);
+    kind->same(m, back);
     b.n--;
     bytes = exact(ldr_slice(b.p + 6, b.n - 6), &block);
     for (int i = 0; i < 40 && bytes.n; i++) {

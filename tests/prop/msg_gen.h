@@ -71,6 +71,7 @@ static inline uint32_t gen_count(struct gen *g)
     assert_non_null(m->f);                                                  \
     for (uint32_t i = 0; i < m->n_##f; i++)                                 \
         gen_msg_##item(g, &m->f[i]);
+#define LATER(kind, f, value) F(kind, f)
 #define GEN(t, ...)                                     \
     static inline void gen_##t(struct gen *g, void *to) \
     {                                                   \
@@ -85,12 +86,14 @@ LDR_MSG_LIST(X)
 #undef X
 #undef F
 #undef LIST
+#undef LATER
 
 #define F(kind, f) SAME_##kind(f);
 #define LIST(item, f)                       \
     assert_int_equal(x->n_##f, y->n_##f);   \
     for (uint32_t i = 0; i < x->n_##f; i++) \
         same_msg_##item(&x->f[i], &y->f[i]);
+#define LATER(kind, f, value) F(kind, f)
 #define SAME(t, ...)                                          \
     static inline void same_##t(const void *a, const void *b) \
     {                                                         \
@@ -105,6 +108,21 @@ LDR_MSG_LIST(X)
 #undef X
 #undef F
 #undef LIST
+#undef LATER
+
+/* How many fields of a kind came later. */
+#define F(kind, f)
+#define LIST(item, f)
+#define LATER(kind, f, value) +1
+enum {
+#define X(NAME, name, number, req, rep) gen_later_##name##_req = 0 req, gen_later_##name##_rep = 0 rep,
+    LDR_MSG_LIST(X)
+#undef X
+        gen_later_error = 0
+};
+#undef F
+#undef LIST
+#undef LATER
 
 /* Requests and answers in the order of the list, then the payload of failures. */
 struct gen_kind {
@@ -112,6 +130,7 @@ struct gen_kind {
     struct ldr_msg_codec codec;
     void (*fill)(struct gen *g, void *m);
     void (*same)(const void *a, const void *b);
+    unsigned later; /* fields that an early build does not send */
 };
 static inline int gen_error_encode(const void *m, struct ldr_buf *out)
 {
@@ -132,12 +151,14 @@ static inline bool gen_kind(size_t k, struct gen_kind *out)
         const char *name;
         void (*fill)(struct gen *g, void *m);
         void (*same)(const void *a, const void *b);
+        unsigned later;
     } made[] = {
-#define X(NAME, name, number, req, rep) \
-    {#NAME "_req", gen_##name##_req, same_##name##_req}, {#NAME "_rep", gen_##name##_rep, same_##name##_rep},
+#define X(NAME, name, number, req, rep)                                          \
+    {#NAME "_req", gen_##name##_req, same_##name##_req, gen_later_##name##_req}, \
+        {#NAME "_rep", gen_##name##_rep, same_##name##_rep, gen_later_##name##_rep},
         LDR_MSG_LIST(X)
 #undef X
-            {"error", gen_msg_error, same_msg_error},
+            {"error", gen_msg_error, same_msg_error, gen_later_error},
     };
     static const struct ldr_msg_codec error = {sizeof(struct ldr_msg_error), gen_error_encode,
                                                gen_error_decode, gen_error_print};
@@ -148,7 +169,7 @@ static inline bool gen_kind(size_t k, struct gen_kind *out)
                              !about       ? error
                              : k % 2 == 0 ? about->req
                                           : about->rep,
-                             made[k].fill, made[k].same};
+                             made[k].fill, made[k].same, made[k].later};
     return true;
 }
 #endif

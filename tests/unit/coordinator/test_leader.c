@@ -26,8 +26,12 @@ static int beat(struct fixture *f, uint32_t node, uint64_t at_us, uint8_t pendin
 {
     const struct ldr_map *m = ldr_state_map(f->s);
     struct ldr_msg_replica r[64];
-    struct ldr_heartbeat_req h = {
-        .node = node, .incarnation = node, .replicas = r, .disk_free = 5, .map_version = m->version};
+    struct ldr_heartbeat_req h = {.node = node,
+                                  .incarnation = node,
+                                  .replicas = r,
+                                  .disk_free = 5,
+                                  .map_version = m->version,
+                                  .build = ldr_slice_str("0.1.0")};
     for (uint32_t i = 0; i < m->nshards; i++) {
         const struct ldr_map_replica *x = ldr_map_replica(&m->shards[i], node);
         if (x)
@@ -361,6 +365,8 @@ static void status_is_one_object(void **state)
                                         "\"last_seen_ms\":1000",
                                         "\"last_seen_ms\":null",
                                         "\"zone\":\"z\"",
+                                        "\"build\":\"0.1.0\"",
+                                        "\"build\":\"\"",
                                         "\"state\":\"pending\"",
                                         "\"lo\":\"0000000000000000\"",
                                         "\"kind\":\"move\",\"state\":\"running\",\"shard\":1,\"other\":0,"

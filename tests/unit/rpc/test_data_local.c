@@ -149,7 +149,20 @@ static void another_protocol_is_told(void **state)
     assert_int_equal(ldr_hello_req_encode(&q, &b), 0);
     raw_frame(fd, LDR_MSG_HELLO, 0, ldr_buf_slice(&b), 0);
     assert_int_equal(raw_answer(fd, &b), LDR_E_FORMAT);
+    struct ldr_err err;
+    ldr_msg_error_fill(LDR_E_FORMAT, ldr_buf_slice(&b), &err);
+    assert_non_null(strstr(err.message, "protocol 5 is spoken there, 4 here"));
     assert_true(raw_ends(fd, 2000));
+    close(fd);
+    /* a later build of the same one, which has more to say */
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    q.proto = LDR_PROTO_MAJOR | (LDR_PROTO_MINOR + 1) << 8;
+    ldr_buf_reset(&b);
+    assert_int_equal(ldr_hello_req_encode(&q, &b), 0);
+    assert_int_equal(ldr_buf_u64(&b, 77), 0);
+    raw_frame(fd, LDR_MSG_HELLO, 0, ldr_buf_slice(&b), 0);
+    assert_int_equal(raw_answer(fd, &b), 0);
     close(fd);
     ldr_buf_close(&b);
 }
