@@ -107,12 +107,14 @@ static void memory(struct ldr_store *s)
     ldr_table_destroy(t);
 }
 
-static void read_batch(const struct ldr_query *q, struct ldr_rows *rows, uint64_t *seed, size_t n)
+/* Entities `at` and following, or (spread) as many anywhere. */
+static void read_batch(const struct ldr_query *q, struct ldr_rows *rows, uint64_t at, size_t n, bool spread)
 {
     struct ldr_err err = {0};
     struct ldr_datum keys[BATCH];
     for (size_t i = 0; i < n; i++)
-        keys[i] = (struct ldr_datum){.type = LDR_INT64, .v.i = (int64_t)(mix((*seed)++) % entities)};
+        keys[i] = (struct ldr_datum){.type = LDR_INT64,
+                                     .v.i = (int64_t)((spread ? mix(at + i) : at + i) % entities)};
     must(ldr_online_get(q, keys, n, NULL, rows, &err), &err);
     for (size_t i = 0; i < n; i++) {
         const struct ldr_datum *c = ldr_rows_row(rows, i);
@@ -125,14 +127,14 @@ static void reads(const struct ldr_query *q, const char *metric, size_t n, doubl
 {
     struct ldr_err err = {0};
     struct ldr_rows *rows;
-    uint64_t seed = 1, count = 0;
+    uint64_t count = 0;
     double spent = 0;
     must(ldr_rows_create(&rows), &err);
-    for (uint64_t e = 0; e < entities; e += n) /* warm */
-        read_batch(q, rows, &seed, n);
+    for (uint64_t e = 0; e < entities; e += BATCH) /* warm: all rows are in memory afterwards */
+        read_batch(q, rows, e, BATCH, false);
     for (double began = seconds_now(); spent < seconds; spent = seconds_now() - began)
         for (size_t i = 0; i < 1024 / n + 1; i++, count += n)
-            read_batch(q, rows, &seed, n);
+            read_batch(q, rows, count, n, true);
     say(metric, spent / (double)count * 1e9, "ns");
     ldr_rows_destroy(rows);
 }
