@@ -1,13 +1,13 @@
 /* What the daemon is told. deploy/larder-node.yaml documents every key. */
-#include <errno.h>
 #include <stdio.h>
 
 #include "node/daemon.h"
 
-#define FILE_MAX (1u << 20)
+#define OPTIONS 40
 
-static size_t table(struct ldr_node_config *c, struct ldr_option out[32])
+static size_t table(void *config, struct ldr_option *out, size_t max)
 {
+    struct ldr_node_config *c = config;
     const struct ldr_option all[] = {
         {"config", LDR_OPTION_TEXT, &c->config, "FILE", "read options from FILE; those given here win"},
         {"name", LDR_OPTION_TEXT, &c->name, "NAME",
@@ -52,7 +52,7 @@ static size_t table(struct ldr_node_config *c, struct ldr_option out[32])
         {"help", LDR_OPTION_FLAG, &c->help, NULL, "show this"},
         {"version", LDR_OPTION_FLAG, &c->version, NULL, "show the version"},
     };
-    _Static_assert(sizeof all / sizeof *all <= 32, "room in the table");
+    LDR_ASSERT(sizeof all / sizeof *all <= max);
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
 }
@@ -60,23 +60,10 @@ static size_t table(struct ldr_node_config *c, struct ldr_option out[32])
 int ldr_node_config_help(struct ldr_buf *out)
 {
     struct ldr_node_config none;
-    struct ldr_option options[32];
+    struct ldr_option options[OPTIONS];
     ldr_buf_puts(out, "usage: larder-node --dir DIR --coordinators LIST [OPTION...]\n\n"
                       "Stores replicas of the shards of a Larder cluster and answers for them.\n\n");
-    return ldr_options_help(options, table(&none, options), out);
-}
-
-static int read_file(const char *path, struct ldr_buf *out, struct ldr_err *err)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return ldr_fail(err, LDR_E_INVALID, "cannot open %s: %s", path, strerror(errno));
-    char piece[4096];
-    while (!feof(f) && !ferror(f))
-        ldr_buf_put(out, piece, fread(piece, 1, sizeof piece, f));
-    bool bad = ferror(f) != 0;
-    fclose(f);
-    return bad || out->err ? ldr_fail(err, LDR_E_INVALID, "cannot read %s", path) : 0;
+    return ldr_options_help(options, table(&none, options, OPTIONS), out);
 }
 
 static int read_list(struct ldr_node_config *c, const char *name, const char *list, const char **out,
@@ -129,8 +116,7 @@ static int check(struct ldr_node_config *c, struct ldr_err *err)
 
 int ldr_node_configure(struct ldr_node_config *c, int argc, char **argv, struct ldr_err *err)
 {
-    struct ldr_option options[32];
-    struct ldr_node_config first = {0};
+    static const struct ldr_options_of of = {sizeof *c, table};
     *c = (struct ldr_node_config){.name = "node",
                                   .listen = "127.0.0.1:7420",
                                   .cluster = "",
@@ -151,20 +137,6 @@ int ldr_node_configure(struct ldr_node_config *c, int argc, char **argv, struct 
                                   .log_format = "text",
                                   .log_level = "info"};
     ldr_arena_init(&c->arena, NULL, 4096);
-    ldr_arena_init(&first.arena, NULL, 4096);
-    /* once to find the file, then the file, then once more, so that the command line wins */
-    int rc = ldr_options_args(options, table(&first, options), argc, argv, &first.arena, err);
-    if (!rc && first.config) {
-        struct ldr_buf text;
-        ldr_buf_init(&text, NULL, FILE_MAX);
-        rc = read_file(first.config, &text, err);
-        if (!rc)
-            rc = ldr_options_file(options, table(c, options), first.config, ldr_buf_slice(&text), &c->arena,
-                                  err);
-        ldr_buf_close(&text);
-    }
-    ldr_arena_close(&first.arena);
-    if (!rc)
-        rc = ldr_options_args(options, table(c, options), argc, argv, &c->arena, err);
+    int rc = ldr_options_load(&of, c, argc, argv, &c->arena, err);
     return rc || c->help || c->version ? rc : check(c, err);
 }
