@@ -1,5 +1,5 @@
 #!/bin/sh
-# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|all] [--check]
+# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|http|all] [--check]
 # How costs grow (Larder alone, pictures into docs/performance): bench/run.sh curves [--full|--small]
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,10 +8,10 @@ check=
 curves=
 for a in "$@"; do
     case "$a" in
-    online | offline | ingest | write | scale | tcp | curves | all) part=$a ;;
+    online | offline | ingest | write | scale | tcp | http | curves | all) part=$a ;;
     --check) check=1 ;;
     --full | --small) curves=$a ;;
-    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|all] [--check] | curves [--full|--small]" >&2; exit 2 ;;
+    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|http|all] [--check] | curves [--full|--small]" >&2; exit 2 ;;
     esac
 done
 say() { printf '%s\n' "$*" >&2; }
@@ -68,6 +68,17 @@ if [ "$part" = tcp ] || [ "$part" = all ]; then
     mkdir -p "$work/plots"
     python3 bench/plot.py "$results" "$work/plots"
 fi
+if [ "$part" = http ]; then # only by name: it installs Feast
+    feast=$PWD/build/feast-venv
+    if ! "$feast/bin/python" -c 'import feast' 2>/dev/null; then
+        say "Installing Feast 0.67.0 from its package"
+        rm -rf "$feast"
+        python3 -m venv "$feast"
+        "$feast/bin/pip" install --quiet feast==0.67.0
+    fi
+    say "larder-gateway beside feast serve and a bare data plane, $rounds rounds, about $((rounds * 6 * ${SECONDS_EACH:-3} * 12 / 10 + 40)) s"
+    sh bench/feast.sh "$bin" "$tmp" "$rounds" "$feast/bin/python" >>"$results"
+fi
 if [ "$part" = scale ] || [ "$part" = all ]; then
     say "Clusters of 1 to 4 nodes, $rounds rounds"
     sh bench/scale.sh "$bin" "$tmp" "$rounds" >>"$results"
@@ -113,9 +124,12 @@ rm -rf "$tmp"
     [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import duckdb; print("duckdb " + duckdb.__version__)'
 } | paste -s -d ';' | sed 's/;/; /g'
 echo
+missed=0
+[ "$part" != http ] || python3 bench/http_aims.py "$results" || missed=1
 if [ -n "$check" ]; then
     python3 bench/report.py "$results" --check bench/ratios.tsv
 else
     python3 bench/report.py "$results" --ratios "$work/ratios.tsv"
     say "Ratios are in build/bench/ratios.tsv; copy them to bench/ratios.tsv to make them the ones to hold."
 fi
+[ $missed = 0 ] || exit 1
