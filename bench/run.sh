@@ -1,5 +1,5 @@
 #!/bin/sh
-# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|http|all] [--check]
+# Larder beside its peers in one run. usage: bench/run.sh [online|offline|ingest|write|scale|tcp|http|python|all] [--check]
 # How costs grow (Larder alone, pictures into docs/performance): bench/run.sh curves [--full|--small]
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,10 +8,10 @@ check=
 curves=
 for a in "$@"; do
     case "$a" in
-    online | offline | ingest | write | scale | tcp | http | curves | all) part=$a ;;
+    online | offline | ingest | write | scale | tcp | http | python | curves | all) part=$a ;;
     --check) check=1 ;;
     --full | --small) curves=$a ;;
-    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|http|all] [--check] | curves [--full|--small]" >&2; exit 2 ;;
+    *) echo "usage: ./run bench [online|offline|ingest|write|scale|tcp|http|python|all] [--check] | curves [--full|--small]" >&2; exit 2 ;;
     esac
 done
 say() { printf '%s\n' "$*" >&2; }
@@ -116,12 +116,26 @@ if [ "$part" = offline ] || [ "$part" = all ]; then
         on $cores "$work/venv/bin/python" bench/duck.py join "$tmp/duck.db" $spines $((rounds + 1)) $cores >>"$results"
     done
 fi
+# Not in `all`: it installs Feast and what it needs.
+if [ "$part" = python ]; then
+    venv=$work/python-venv
+    [ -x "$venv/bin/pip" ] || python3 -m venv "$venv"
+    say "Installing larder, pandas, Polars and Feast 0.67.0 from their packages"
+    "$venv/bin/pip" install --quiet 'setuptools>=61' wheel 'cffi>=1.15' pyarrow pandas polars numpy feast==0.67.0
+    LARDER_BUILD_DIR=$PWD/build/bench-tree "$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall ./python
+    say "Joins of 1,000,000 rows through Python, $rounds rounds"
+    on 2 "$venv/bin/python" bench/python_join.py "$tmp/python" "${SPINE:-1000000}" "$rounds" >>"$results"
+    say "A pandas user: Larder beside Feast's file offline store, $rounds rounds"
+    on 2 "$venv/bin/python" bench/feast_join.py "$tmp/python" "$tmp/feast-repo" "${FEAST_SPINES:-10000,100000}" "$rounds" >>"$results"
+fi
 rm -rf "$tmp"
 {
     sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort | uniq -c | sed 's/^ *//; s/ / x /'
     sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release
     dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 libuv1 redis-server memcached 2>/dev/null | grep ' .' || true
     [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import duckdb; print("duckdb " + duckdb.__version__)'
+    [ "$part" != python ] || "$venv/bin/python" -c 'import sys; print("CPython " + sys.version.split()[0])'
+    [ "$part" != python ] || "$venv/bin/pip" list 2>/dev/null | grep -E '^(pyarrow|pandas|polars|feast) ' | sed 's/  */ /'
 } | paste -s -d ';' | sed 's/;/; /g'
 echo
 missed=0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -40,6 +41,14 @@ def library_dir() -> Path:
     return (Path(given) if given else ROOT / "build" / "python") / "lib"
 
 
+class BuildPy(build_py):
+    """Not beside what an earlier version left in build/."""
+
+    def run(self) -> None:
+        shutil.rmtree(Path(self.build_lib) / "larder", ignore_errors=True)
+        super().run()
+
+
 class BuildExt(build_ext):
     """The C library first, and a copy of it beside the module."""
 
@@ -61,6 +70,6 @@ class BuildExt(build_ext):
 setup(
     version=version(),
     cffi_modules=["ffi_build.py:ffi"],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_py": BuildPy, "build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp39"}},
 )

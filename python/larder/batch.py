@@ -147,7 +147,7 @@ class Batch:
             return out
         if out.dtype.kind in "fM":
             out = out.copy()
-            out[nulls] = float("nan") if out.dtype.kind == "f" else np.datetime64("NaT")
+            out[nulls] = float("nan") if out.dtype.kind == "f" else np.datetime64("NaT", "us")
             return out
         mask = np.zeros(c.n, dtype=bool)
         mask[nulls] = True
