@@ -24,6 +24,7 @@ say $? "8 shards are placed"
 "$bin/larder" init "$work/flights" >/dev/null 2>&1 && mkdir "$work/py"
 say $? "the flights"
 py || status=1
+[ ! -f "$work/n2.pid" ] || end KILL n2 # it ended before it came to that
 node 2
 tell 60 placed 8 3
 say $? "the killed node is back"
