@@ -1,5 +1,6 @@
 """Feast over Larder: an unmodified Feast, where it is installed."""
 
+import asyncio
 import datetime as dt
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 pytest.importorskip("feast")
 
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: E402
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RepoConfig  # noqa: E402
 from feast.types import (  # noqa: E402
     Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp,
 )  # fmt: skip
@@ -73,6 +74,20 @@ def test_late_writes_do_not_win_and_keys_are_composite(fs, tmp_path):
     old = dt.datetime(2022, 1, 1, tzinfo=dt.timezone.utc)
     fs.write_to_online_store("wide", frame(event_timestamp=[old, old], created=[old, old]))
     assert fs.get_online_features(["wide:i"], [{"user_id": 1}]).to_dict()["i"] == [-5]  # far beyond its ttl, and there
+
+
+def test_asyncio(fs, tmp_path):
+    source = FileSource(path=str(tmp_path / "facts.parquet"), timestamp_field="event_timestamp", created_timestamp_column="created")
+    user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
+    v = FeatureView(name="v", entities=[user], schema=[Field(name="n", dtype=Int64)], source=PushSource(name="push", batch_source=source))
+    frame().to_parquet(tmp_path / "facts.parquet")
+    fs.apply([user, v])
+
+    async def run():
+        await fs.push_async("push", pd.DataFrame({"user_id": [1], "event_timestamp": [NOW], "created": [NOW], "n": [3]}))
+        return await fs.get_online_features_async(["v:n"], [{"user_id": 1}, {"user_id": 2}])
+
+    assert asyncio.run(run()).to_dict()["n"] == [3, None]
 
 
 def test_materialize_service_and_teardown(fs, tmp_path):

@@ -2,13 +2,19 @@
 
 import datetime as dt
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 pytest.importorskip("feast")
+
+from conftest import CLI, ROOT  # noqa: E402
 
 import larder  # noqa: E402
 from larder.feast import imports  # noqa: E402
@@ -140,3 +146,24 @@ def test_the_command_line(repo, tmp_path, cli):
     (repo / "broken.py").write_text("raise RuntimeError('broken on purpose')\n")
     cli("--dir", tmp_path / "other", "import-feast", repo, ok=(2,))
     assert not (tmp_path / "other").exists()
+
+
+def test_moving_from_feast_works_as_typed(tmp_path):
+    """What docs/python.md says under that head, line by line."""
+    (block,) = re.findall(r"<!-- run with Feast -->\n```\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.S)
+    lines = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    assert len(lines) > 5
+    # 1: done, and something was left out
+    script = "".join(f"{line}\ncode=$?; [ $code -le 1 ] || {{ echo \"exit $code: line {i}\" >&2; exit 9; }}\n" for i, line in enumerate(lines))
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    (bin / "larder").symlink_to(CLI)
+    path = os.pathsep.join([str(bin), str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=550, check=False,
+        env={**os.environ, "PATH": path, "LARDER_PYTHON": sys.executable, "FEAST_USAGE": "False"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "conv_rate_plus_val1" in done.stdout  # on-demand views, in the tour
+    assert re.search(r"^driver_hourly_stats: 1,8\d\d rows taken", done.stdout, re.M) and "PRESENT" in done.stdout
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]

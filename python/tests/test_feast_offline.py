@@ -4,6 +4,9 @@ import datetime as dt
 import decimal
 import os
 import random
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -169,6 +172,53 @@ def test_what_is_added_changed_and_taken_away_is_seen(fs, tmp_path):
     assert ask() == 5
     with larder.connect(f"local:{tmp_path}/larder") as store:
         assert len([n for n in store.list()["name"] if n.startswith("shop__v__history")]) == 1  # those before are gone
+
+
+ASK = """
+import sys
+import pandas as pd
+import pyarrow.parquet as pq
+from feast import FeatureStore
+import larder
+
+folder, times = sys.argv[1], int(sys.argv[2])
+fs = FeatureStore(folder)
+spine = pd.DataFrame({"user_id": [1], "event_timestamp": pd.to_datetime(["2024-05-02"], utc=True)})
+seen = lambda: pq.read_table(folder + "/facts.parquet").column("n")[0].as_py()
+for _ in range(times):
+    before = seen()
+    try:
+        got = fs.get_historical_features(spine, ["v:n"]).to_df()["n"][0]
+    except larder.StoreIOError as e:
+        assert e.retryable, e
+        continue
+    assert before <= got <= seen(), (before, got, seen())
+    print(got)
+"""
+
+
+def test_several_processes_while_the_file_changes(fs, tmp_path):
+    path, n = tmp_path / "facts.parquet", 0
+
+    def put():
+        pd.DataFrame({"user_id": [1], "at": [T0], "created": [T0], "n": [n]}).to_parquet(tmp_path / "next.parquet")
+        os.replace(tmp_path / "next.parquet", path)
+
+    put()
+    fs.apply([USER, view("v", [USER], {"n": Int64}, path)])
+    store = '{type: larder.feast.LarderOfflineStore, path: "local:larder"}'
+    (tmp_path / "feature_store.yaml").write_text(f"project: shop\nprovider: local\nregistry: registry.db\nentity_key_serialization_version: 3\noffline_store: {store}\n")
+    procs = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", ASK, str(tmp_path), "12"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    while any(p.poll() is None for p in procs):
+        n += 1
+        put()
+        time.sleep(0.2)
+    answers = set()
+    for p in procs:
+        out, err = p.communicate()
+        assert p.returncode == 0, err
+        answers |= {int(line) for line in out.split()}
+    assert len(answers) > 3
 
 
 def test_a_definition_that_changes_is_followed(fs, tmp_path):

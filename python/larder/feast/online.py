@@ -7,6 +7,7 @@ wins, then the newest created time; a write never clobbers a newer value. `ttl` 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
@@ -146,6 +147,16 @@ class LarderOnlineStore(OnlineStore):
             if progress:
                 progress(len(rows))
 
+    async def online_write_batch_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: List[Tuple[EntityKeyProto, Dict[str, ValueProto], datetime, Optional[datetime]]],
+        progress: Optional[Callable[[int], Any]],
+    ) -> None:
+        """On another thread."""
+        await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
+
     def online_read(
         self,
         config: RepoConfig,
@@ -243,7 +254,7 @@ class LarderOnlineStore(OnlineStore):
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
-        return SupportedAsyncMethods(read=True)
+        return SupportedAsyncMethods(read=True, write=True)
 
     async def close(self) -> None:
         """Other objects may use the same store: it is closed when the process ends."""
