@@ -34,7 +34,7 @@
     X(raft_snapshot_old_members, "a coordinator's snapshot names the members before the newest change")  \
     X(raft_snapshot_old_term, "a snapshot is sent to a coordinator under the term of an older one")      \
     X(raft_stale_answer, "a message of an earlier term is answered with an index that was never set")    \
-    X(raft_vote_unaware, "a coordinator that does not know yet that it votes refuses to")                \
+    X(raft_vote_unaware, "a coordinator whose log does not say that it votes refuses to")                \
     X(raft_vote_unsynced, "a coordinator's term and vote are not synced")                                \
     X(raft_write_error_ignored, "a coordinator goes on after a write of its log failed")                 \
     X(scrub_ignores_tombs, "scrubbing compares and fetches facts only")                                  \

@@ -8,6 +8,7 @@
 #include "client/cluster_cache.h"
 #include "client/cluster_pace.h"
 #include "client/cluster_store.h"
+#include "client/stamp_judge.h"
 #include "rpc/rpc.h"
 
 #define LDR_CLUSTER_PAGE_MS    30000u /* for one page of a join or scan, all attempts together */
@@ -161,9 +162,6 @@ struct ldr_over { /* the shards of n points, or (points NULL) those from hash lo
  * acknowledged before the call, to whomever. LDR_E_UNAVAILABLE: too few replicas answer. */
 int ldr_cluster_demand(struct ldr_remote *r, int fresh, const struct ldr_over *over, uint64_t deadline_us,
                        struct ldr_demand *d, struct ldr_err *err);
-/* Of the times that nodes gave, answered[] of those is cleared that lie half a second or more ahead of most.
- */
-void ldr_stamps_judge(const int64_t *stamps, bool *answered, size_t n);
 int ldr_cluster_latest(struct ldr_remote *r, const struct ldr_point *p, size_t n, int fresh,
                        struct ldr_buf *scratch, struct ldr_answer *out, struct ldr_err *err);
 int ldr_cluster_asof(struct ldr_remote *r, const struct ldr_point *p, size_t n, const struct ldr_asof *q,

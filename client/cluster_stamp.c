@@ -20,11 +20,10 @@
 #include "client/larder.h"
 #include "client/share_guest.h"
 
-#define STAMP_MS 1000u   /* when too few answer: as long as that for the others */
-#define GRACE_US 20000u  /* when enough have answered: as long as that since the question, unless avoided */
-#define FAST_US  500000u /* ahead of most others: their nodes refuse such times */
-#define APART_US 1000    /* between clocks: more than a message takes */
-#define PAUSE_MS 50u     /* between attempts */
+#define STAMP_MS 1000u  /* when too few answer: as long as that for the others */
+#define GRACE_US 20000u /* when enough have answered: as long as that since the question, unless avoided */
+#define APART_US 1000   /* between clocks: more than a message takes */
+#define PAUSE_MS 50u    /* between attempts */
 
 struct stamping {
     struct ldr_remote *remote;
@@ -56,27 +55,6 @@ static void take_stamp(void *ctx, size_t i, int code, struct ldr_slice answer)
         s->answered[i] = true;
     }
     ldr_arena_close(&arena);
-}
-
-void ldr_stamps_judge(const int64_t *stamps, bool *answered, size_t n)
-{
-    size_t answers = 0, nfast = 0;
-    for (size_t i = 0; i < n; i++)
-        answers += answered[i];
-    for (size_t i = 0; i < n; i++) { /* the fast ones last: they count for each other */
-        size_t behind = 0;
-        for (size_t k = 0; answered[i] && k < n; k++)
-            behind +=
-                answered[k] && stamps[k] < stamps[i] && (uint64_t)stamps[i] - (uint64_t)stamps[k] > FAST_US;
-        nfast += 2 * behind > answers;
-    }
-    for (; nfast > 0; nfast--) {
-        size_t top = n;
-        for (size_t i = 0; i < n; i++)
-            if (answered[i] && (top == n || stamps[i] > stamps[top]))
-                top = i;
-        answered[top] = false;
-    }
 }
 
 /* What remains when clocks that are wrong are left out. */

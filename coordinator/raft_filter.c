@@ -15,8 +15,8 @@
  *   on them when the second is cut off;
  * - what comes from an earlier term is answered with an index that was never set, and a sender who leads
  * again by then takes it for what is stored here, and commits what nobody but he has;
- * - a vote that is asked of a member which does not know yet that it has one, because the leader who let it
- *   vote is gone: it refuses for ever, and without it there may be no majority;
+ * - a vote that is asked of a member which by its own log has none, because the leader who let it vote is
+ *   gone, or the one who was to remove it: it refuses for ever, and without it there may be no majority;
  * - a refusal of entries that arrives after their acknowledgement: the leader goes back behind what it knows
  *   to be there, every answer is old news to it, and it never sends that member another entry. */
 #include "coordinator/raft_impl.h"
@@ -164,33 +164,36 @@ static bool is_overtaken(const struct raft *r, const struct raft_message *m)
            !LDR_BUG(raft_overtaken_refusal);
 }
 
-/* NULL: it does not know of itself, or knows that it votes. */
-static struct raft_server *voteless_self(const struct raft *r)
+/* By the newest change in its own log, which may be old, or one that nobody else has. Of no member at all it
+ * knows as long as it is empty, and one that has lost its disk must not vote as if it had not. */
+static bool thinks_it_has_no_vote(const struct raft *r)
 {
     for (unsigned i = 0; i < r->configuration.n; i++)
-        if (r->configuration.servers[i].id == r->id && r->configuration.servers[i].role != RAFT_VOTER)
-            return &r->configuration.servers[i];
-    return NULL;
+        if (r->configuration.servers[i].id == r->id)
+            return r->configuration.servers[i].role != RAFT_VOTER;
+    return r->configuration.n > 0;
 }
 
-/* Who asks for a vote counts it, so it knows of a later change. To vote is safe whoever asks: once a term,
- * and for no log that is behind. As with those who know that they vote, not while somebody leads. */
+/* Who asks for a vote counts it, so its log says otherwise. To vote is safe whoever asks: once a term, and
+ * for no log that is behind. As with those who know that they vote, not while somebody leads. */
 static void request_vote(struct ldr_consensus *c, struct raft_io *io, struct raft_message *m)
 {
     struct raft *r = &c->raft;
-    struct raft_server *self =
-        r->state == RAFT_FOLLOWER && !LDR_BUG(raft_vote_unaware) ? voteless_self(r) : NULL;
-    if (!self || c->inner.time(io) - c->led_ms < r->election_timeout) {
+    struct raft_configuration known = r->configuration, alone;
+    raft_configuration_init(&alone);
+    if (r->state != RAFT_FOLLOWER || !thinks_it_has_no_vote(r) || LDR_BUG(raft_vote_unaware) ||
+        c->inner.time(io) - c->led_ms < r->election_timeout ||
+        raft_configuration_add(&alone, r->id, r->address, RAFT_VOTER)) {
         c->recv(io, m);
         return;
     }
-    int role = self->role;
     raft_free(r->follower_state.current_leader.address); /* one that does not vote never gives up a leader */
     r->follower_state.current_leader.address = NULL;
     r->follower_state.current_leader.id = 0;
-    self->role = RAFT_VOTER;
+    r->configuration = alone; /* it is only asked whether it votes */
     c->recv(io, m);
-    self->role = role;
+    r->configuration = known;
+    raft_configuration_close(&alone);
 }
 
 static void filter_recv(struct raft_io *io, struct raft_message *m)

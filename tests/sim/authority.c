@@ -5,12 +5,17 @@
 #include "registry/registry.h"
 
 #define MAPS_MAX 512
+#define HELD     16
+struct held { /* a move whose end is due, and is to come then */
+    uint64_t move, until;
+};
 struct sim_authority {
     struct ldr_state *state;
     struct ldr_leader *leader;
     struct ldr_buf defs;
     uint64_t defs_version;
     uint64_t hashes[MAPS_MAX]; /* of each version of the map */
+    struct held held[HELD];    /* by number, modulo */
 };
 
 const struct ldr_map *sim_map(struct sim *s)
@@ -91,13 +96,17 @@ static void ended(struct sim *s, uint64_t move)
 }
 
 /* A leader may be slow, or another one must be elected first: a replica stays PENDING though it has all. */
-static bool held_back(struct sim *s, uint64_t move)
+static bool held_back(struct sim *s, uint64_t id)
 {
-    const struct ldr_map_move *v = ldr_map_move(sim_map(s), move);
-    uint64_t draw[2] = {s->seed, move};
-    int64_t began = v->started_us - SIM_EPOCH_US;
-    return !s->healing && s->cfg.hold_us && v->kind == LDR_MOVE_REPLICA &&
-           s->now < (uint64_t)began + ldr_hash64(draw, sizeof draw) % s->cfg.hold_us;
+    const struct ldr_map_move *v = ldr_map_move(sim_map(s), id);
+    struct held *h = &s->authority->held[id % HELD];
+    if (s->healing || !s->cfg.hold_us || v->kind != LDR_MOVE_REPLICA)
+        return false;
+    if (h->move != id) {
+        *h = (struct held){id, s->now + sim_below(s, s->cfg.hold_us)};
+        sim_nemesis_ready(s, v->shard);
+    }
+    return s->now < h->until;
 }
 
 /* What the real leader finds due. */

@@ -37,22 +37,32 @@ static void refresh(struct sim_client *c, void (*then)(struct sim_client *c))
     sim_client_send(c, LDR_MSG_STATE, ldr_state_req_encode(&m, &c->buf), map_came);
 }
 
+/* Then another one is asked; the longer the more often it was in vain. */
+static uint32_t patience_ms(const struct sim_client *c, enum ldr_msg_type type)
+{
+    bool writes = type == LDR_MSG_WRITE || type == LDR_MSG_ERASE;
+    uint32_t ms = type == LDR_MSG_STATE ? 400 : (writes ? 400 : 200) * (1 + c->tries);
+    return ms < 1500 ? ms : 1500;
+}
+
 void sim_client_send(struct sim_client *c, enum ldr_msg_type type, int encoded,
                      void (*done)(struct ldr_call *call, int code, struct ldr_slice payload))
 {
     LDR_ASSERT(encoded == 0);
     c->call = (struct ldr_call){.done = done, .owner = c};
     sim_call(c->s, SIM_CLIENT + c->index, NULL, type == LDR_MSG_STATE ? LDR_PEER_COORDINATOR : c->node, type,
-             ldr_buf_slice(&c->buf), 1500, &c->call);
+             ldr_buf_slice(&c->buf), patience_ms(c, type), &c->call);
 }
 
 const struct ldr_map_shard *sim_client_pick(struct sim_client *c)
 {
     const struct ldr_map_shard *sh = c->map.nshards ? ldr_map_shard_of(&c->map, c->hash) : NULL;
     uint32_t fit[LDR_REPLICAS_MAX], n = 0;
-    for (uint32_t i = 0; sh && i < sh->nreplicas; i++)
-        if (ldr_map_in_old(&sh->replicas[i]))
-            fit[n++] = sh->replicas[i].node;
+    for (int avoid = 1; avoid >= 0 && !n; avoid--)
+        for (uint32_t i = 0; sh && i < sh->nreplicas; i++)
+            if (ldr_map_in_old(&sh->replicas[i]) &&
+                !(avoid && c->silent_until[sh->replicas[i].node % 64] > c->s->now))
+                fit[n++] = sh->replicas[i].node;
     if (!n)
         return NULL;
     c->node = fit[sim_below(c->s, n)];
@@ -76,6 +86,8 @@ static void again_now(struct sim *s, void *arg)
 
 void sim_client_again(struct sim_client *c, int code, void (*again)(struct sim_client *c))
 {
+    if (code == LDR_E_TIMEOUT || code == LDR_E_UNAVAILABLE)
+        c->silent_until[c->node % 64] = c->s->now + SIM_SECOND;
     if (code == LDR_E_STALE || code == LDR_E_UNAVAILABLE || sim_chance(c->s, 2000)) {
         refresh(c, again);
         return;
@@ -221,30 +233,19 @@ static void make_tomb(struct sim_client *c)
                                                    .sent_at = s->now};
 }
 
-static void stamped(struct ldr_call *call, int code, struct ldr_slice payload)
-{
-    struct sim_stamp_call *sc = call->owner;
-    struct sim_client *c = sc->c;
-    struct ldr_stamp_rep m;
-    if (code == 0 && ldr_stamp_rep_decode(payload, NULL, &m) == 0) {
-        c->s->st.stamps++;
-        sc->answered = true;
-        if (m.stamp_us > c->stamp)
-            c->stamp = m.stamp_us;
-        if (c->one_stamp)
-            c->one_stamp(c);
-    }
-    if (--c->stamps_open == 0)
-        c->have_stamps(c);
-}
+static void ask_time(struct sim_client *c);
 
 static void write_stamped(struct sim_client *c)
 {
-    if (c->stamp == INT64_MIN) {
-        c->then = sim_client_rest;
-        refresh(c, sim_client_rest);
+    if (c->stamp == INT64_MIN && ++c->tries < SIM_TRIES) {
+        sim_client_again(c, LDR_E_STALE, ask_time);
         return;
     }
+    if (c->stamp == INT64_MIN) {
+        sim_client_rest(c);
+        return;
+    }
+    c->tries = 0;
     if (c->erasing)
         make_tomb(c);
     else
@@ -252,44 +253,39 @@ static void write_stamped(struct sim_client *c)
     try_write(c);
 }
 
-void sim_client_stamps(struct sim_client *c, void (*one)(struct sim_client *c),
-                       void (*then)(struct sim_client *c))
+static void ask_time(struct sim_client *c)
 {
-    struct ldr_stamp_req m = {.at_least_us = 0};
-    ldr_buf_reset(&c->buf);
-    LDR_ASSERT(ldr_stamp_req_encode(&m, &c->buf) == 0);
-    c->stamp = INT64_MIN;
-    c->stamps_open = c->nstamps = 0;
-    c->one_stamp = one;
-    c->have_stamps = then;
-    for (uint32_t i = 0; i < c->map.nnodes && c->stamps_open < 16; i++)
-        c->stamps_open += c->map.nodes[i].state != LDR_NODE_REMOVED;
-    if (!c->stamps_open) {
-        refresh(c, sim_client_rest);
-        return;
+    sim_client_stamps(c, write_stamped);
+}
+
+/* A key; of the visitor's shard, if it can be. */
+static uint64_t some_key(const struct sim_client *c)
+{
+    uint64_t k = sim_below(c->s, SIM_KEYS);
+    const struct ldr_map_shard *sh = c->visit ? ldr_map_shard(&c->map, c->visit) : NULL;
+    for (uint64_t i = 0; sh && i < SIM_KEYS; i++, k = (k + 1) % SIM_KEYS) {
+        uint64_t hash = ldr_key_hash(c->s->keys[k]);
+        if (sh->lo <= hash && hash <= sh->hi)
+            break;
     }
-    c->nstamps = c->stamps_open;
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < c->map.nnodes && k < c->stamps_open; i++) {
-        if (c->map.nodes[i].state == LDR_NODE_REMOVED)
-            continue;
-        struct sim_stamp_call *sc = &c->stamps[k++];
-        sc->c = c;
-        sc->node = c->map.nodes[i].id;
-        sc->answered = false;
-        sc->call = (struct ldr_call){.done = stamped, .owner = sc};
-        sim_call(c->s, SIM_CLIENT + c->index, NULL, c->map.nodes[i].id, LDR_MSG_STAMP, ldr_buf_slice(&c->buf),
-                 400, &sc->call);
-    }
+    return k;
+}
+
+/* Of 100 operations. Visitors of the one side mostly write, those of the other mostly read. */
+static uint64_t writes_of(const struct sim_client *c)
+{
+    return !c->visit ? 55 : c->index % 2 ? 80 : 20;
 }
 
 static void next_op(struct sim *s, void *arg)
 {
     struct sim_client *c = arg;
-    if (s->stopped)
+    if (c->visit && !s->cut)
+        c->visit = 0;
+    if (s->stopped || (c->index >= SIM_CLIENTS - SIM_VISITORS && !c->visit))
         return;
     s->ops++;
-    uint64_t k = sim_below(s, SIM_KEYS), what = sim_below(s, 100);
+    uint64_t k = some_key(c), what = sim_below(s, 100);
     c->key = s->keys[k];
     c->hash = ldr_key_hash(c->key);
     c->tries = 0;
@@ -297,9 +293,9 @@ static void next_op(struct sim *s, void *arg)
     c->erasing = s->cfg.erases && k % 3 == 0 && what < 8;
     if (c->map.version == 0)
         refresh(c, sim_client_rest);
-    else if (what < 55) {
+    else if (what < writes_of(c)) {
         if (c->erasing || sim_chance(s, 6000)) {
-            sim_client_stamps(c, NULL, write_stamped);
+            ask_time(c);
         } else {
             make_facts(c, false);
             try_write(c);
@@ -308,16 +304,31 @@ static void next_op(struct sim *s, void *arg)
         sim_read_start(c);
 }
 
+void sim_clients_visit(struct sim *s, uint32_t shard)
+{
+    for (uint32_t i = SIM_CLIENTS - SIM_VISITORS; i < SIM_CLIENTS; i++) {
+        struct sim_client *c = &s->clients[i];
+        bool here = c->visit != 0; /* since another cut */
+        c->visit = shard;
+        if (here)
+            continue;
+        ldr_map_close(&c->map);
+        LDR_ASSERT(ldr_map_copy(&c->map, NULL, sim_map(s)) == 0);
+        sim_after(s, sim_below(s, SIM_SECOND / 2), next_op, c);
+    }
+}
+
 void sim_clients_start(struct sim *s)
 {
     s->clients = calloc(SIM_CLIENTS, sizeof *s->clients);
     LDR_ASSERT(s->clients);
-    for (uint32_t i = 0; i < s->cfg.clients; i++) {
+    for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
         struct sim_client *c = &s->clients[i];
         c->s = s;
         c->index = i;
         ldr_buf_init(&c->buf, NULL, 0);
         ldr_buf_init(&c->resume, NULL, 0);
-        sim_after(s, SIM_SECOND + sim_below(s, SIM_SECOND), next_op, c);
+        if (i < s->cfg.clients)
+            sim_after(s, SIM_SECOND + sim_below(s, SIM_SECOND), next_op, c);
     }
 }

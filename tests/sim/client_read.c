@@ -7,28 +7,41 @@ static struct sim_fact fact_of(const struct sim_client *c, uint32_t view, uint8_
     return (struct sim_fact){view, c->hash, c->key, row, event_us, created_us, flags};
 }
 
-static void failed(struct sim_client *c, int code, void (*again)(struct sim_client *c))
+static void try_barrier(struct sim_client *c);
+
+/* With the same token, unless the map is another one: the replicas may be others by now, and what was asked
+ * of the old ones says nothing of them. */
+static void once_more(struct sim_client *c)
 {
-    if (++c->tries < 4) {
-        sim_client_again(c, code, again);
+    if (c->all && c->token_map != c->map.version)
+        try_barrier(c);
+    else
+        c->ask(c);
+}
+
+static void failed(struct sim_client *c, int code)
+{
+    if (++c->tries < SIM_LOOKS) {
+        sim_client_again(c, code, once_more);
         return;
     }
     c->s->st.reads_failed++;
+    sim_trace(c->s, "c%u read %.*s%s: %s", c->index, (int)c->key.n, (const char *)c->key.p,
+              c->all      ? ", strictly"
+              : c->strict ? ", by its token"
+                          : "",
+              ldr_code_text(code));
     sim_client_rest(c);
 }
 
 /* ---- LOOKUP ---- */
-static void try_lookup(struct sim_client *c);
-static void try_barrier(struct sim_client *c);
-
 static void looked_up(struct ldr_call *call, int code, struct ldr_slice payload)
 {
     struct sim_client *c = call->owner;
     struct ldr_arena a;
     struct ldr_lookup_rep m;
     if (code) {
-        /* the replicas may be others by now: what was asked of the old ones says nothing of them */
-        failed(c, code, c->all ? try_barrier : try_lookup);
+        failed(c, code);
         return;
     }
     ldr_arena_init(&a, NULL, 0);
@@ -64,7 +77,7 @@ static void try_lookup(struct sim_client *c)
 {
     const struct ldr_map_shard *sh = sim_client_pick(c);
     if (!sh) {
-        failed(c, LDR_E_STALE, try_lookup);
+        failed(c, LDR_E_STALE);
         return;
     }
     struct ldr_msg_point points[SIM_VIEWS];
@@ -83,30 +96,19 @@ static void try_lookup(struct sim_client *c)
 
 /* ---- Strict, of all that anybody was told has happened: a token that is later than all of it ---- */
 /* What comes after enough have answered is not looked at: the least that a client may go by has to do. */
-static void stamp_came(struct sim_client *c)
-{
-    const struct ldr_map_shard *sh = ldr_map_shard_of(&c->map, c->hash);
-    uint32_t answered = 0;
-    for (uint32_t i = 0; sh && i < sh->nreplicas; i++)
-        for (uint32_t k = 0; k < c->nstamps; k++)
-            if (c->stamps[k].node == sh->replicas[i].node && c->stamps[k].answered)
-                answered |= 1u << i;
-    if (c->read_token == INT64_MIN && sh && ldr_map_heard(&c->map, sh, answered))
-        c->read_token = c->stamp;
-}
-
 static void stamps_came(struct sim_client *c)
 {
-    if (c->read_token == INT64_MIN)
-        failed(c, LDR_E_UNAVAILABLE, try_barrier);
+    c->read_token = c->enough;
+    c->token_map = c->enough == INT64_MIN ? 0 : c->map.version;
+    if (c->enough == INT64_MIN)
+        failed(c, LDR_E_STALE);
     else
         c->ask(c);
 }
 
 static void try_barrier(struct sim_client *c)
 {
-    c->read_token = INT64_MIN;
-    sim_client_stamps(c, stamp_came, stamps_came);
+    sim_client_stamps(c, stamps_came);
 }
 
 /* ---- ASOF ---- */
@@ -118,7 +120,7 @@ static void asof_came(struct ldr_call *call, int code, struct ldr_slice payload)
     struct ldr_arena a;
     struct ldr_asof_rep m;
     if (code) {
-        failed(c, code, c->all ? try_barrier : try_asof);
+        failed(c, code);
         return;
     }
     ldr_arena_init(&a, NULL, 0);
@@ -160,7 +162,7 @@ static void try_asof(struct sim_client *c)
 {
     const struct ldr_map_shard *sh = sim_client_pick(c);
     if (!sh) {
-        failed(c, LDR_E_STALE, try_asof);
+        failed(c, LDR_E_STALE);
         return;
     }
     struct ldr_asof_req m = {.shard = sh->id,
@@ -189,7 +191,7 @@ static void start_asof(struct sim_client *c)
     (c->all ? try_barrier : try_asof)(c);
 }
 
-/* ---- SCAN: one view of a shard, page by page from one node ---- */
+/* ---- SCAN: one view of a shard, page by page ---- */
 static void scan_page(struct sim_client *c);
 
 static void check_scan(struct sim_client *c)
@@ -222,8 +224,7 @@ static void scan_came(struct ldr_call *call, int code, struct ldr_slice payload)
     struct ldr_arena a;
     struct ldr_scan_rep m;
     if (code) {
-        s->st.reads_failed++;
-        sim_client_rest(c);
+        failed(c, code);
         return;
     }
     ldr_arena_init(&a, NULL, 0);
@@ -251,6 +252,7 @@ static void scan_came(struct ldr_call *call, int code, struct ldr_slice payload)
     bool done = m.done;
     ldr_arena_close(&a);
     if (!done) {
+        c->tries = 0;
         scan_page(c);
         return;
     }
@@ -263,11 +265,11 @@ static void scan_came(struct ldr_call *call, int code, struct ldr_slice payload)
 static void scan_page(struct sim_client *c)
 {
     const struct ldr_map_shard *sh = ldr_map_shard(&c->map, c->scan_shard);
-    if (!sh) { /* another map came while the token was asked for */
-        sim_client_again(c, LDR_E_STALE, sim_client_rest);
+    if (!sh || sim_client_pick(c) != sh) { /* merged into its neighbour meanwhile */
+        sim_client_rest(c);
         return;
     }
-    /* nor need it be the arc any more: the answer is for that of the map it is asked under */
+    /* the answer is for the arc of the map that it is asked under, and from any replica, page by page */
     c->scan_lo = sh->lo > c->scan_lo ? sh->lo : c->scan_lo;
     c->scan_hi = sh->hi < c->scan_hi ? sh->hi : c->scan_hi;
     struct ldr_scan_req m = {.shard = sh->id,
@@ -312,7 +314,7 @@ void sim_read_start(struct sim_client *c)
             return;
         }
         c->scan_shard = sh->id;
-        c->scan_lo = sh->lo;
+        c->scan_lo = c->hash = sh->lo; /* which stays with this shard when it is split */
         c->scan_hi = sh->hi;
         c->nseen = 0;
         ldr_buf_reset(&c->resume);

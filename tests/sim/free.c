@@ -11,7 +11,7 @@ void sim_world_free(struct sim *s)
         s->copies = c->next;
         sim_replica_free(c->image);
     }
-    for (uint32_t i = 0; s->clients && i < s->cfg.clients; i++) {
+    for (uint32_t i = 0; s->clients && i < SIM_CLIENTS; i++) {
         ldr_map_close(&s->clients[i].map);
         ldr_buf_close(&s->clients[i].buf);
         ldr_buf_close(&s->clients[i].resume);

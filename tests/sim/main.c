@@ -199,8 +199,8 @@ static bool run_world(const struct options *o, const struct world *w)
     double took = clock_s() - began;
     if (o->bug && t.failed)
         printf("bug %s caught by seed %" PRIu64 ": %s\n", o->bug, t.first_failed, t.failure);
-    /* runs in which nearly nothing succeeded prove nothing: few of them are tolerated */
-    bool ok = whole && !t.failed && t.invalid * 12 <= t.runs;
+    /* runs in which nearly nothing succeeded prove nothing: one in fifty is tolerated */
+    bool ok = whole && !t.failed && t.invalid * 50 <= t.runs;
     printf("%s %s: %" PRIu64 " seeds from %" PRIu64 ", %" PRIu64 " failed, %" PRIu64
            " with too few operations; %.1f s, %.0f simulated hours\n",
            ok ? "ok" : "not ok", w->name, t.runs, o->first, t.failed, t.invalid, took,
@@ -208,19 +208,6 @@ static bool run_world(const struct options *o, const struct world *w)
     w->show(&t);
     return ok;
 }
-
-/* Seeds that once failed, each for a reason so rare that the usual range would not meet it again. They run
- * besides, and while the planted bug that brings the reason back is on, they must fail: a change of the
- * simulator that moves what seeds do is noticed there, and another seed is to be searched for. NOT_FOUND_YET:
- * it was, among thousands, without success; the table says so, and the run goes on. */
-#define NOT_FOUND_YET 0
-static const struct {
-    const char *bug;
-    uint64_t seed;
-} pinned[] = {{"epoch_unconfirmed", NOT_FOUND_YET},
-              {"joint_quorum_ignored", NOT_FOUND_YET},
-              {"hlc_bound_forgotten", 1493},
-              {"stale_readiness", 1063}};
 
 /* ---- Planted bugs ---- */
 
@@ -252,27 +239,16 @@ static int mutants(struct options o)
         o.bug = bugs[i].name;
         LDR_ASSERT(ldr_bug_switch(o.bug));
         (void)run_all(&o, w, o.seeds * w->times, &t);
-        bool searched = false;
-        for (size_t k = 0; k < sizeof pinned / sizeof *pinned && !t.failed; k++)
-            if (strcmp(pinned[k].bug, o.bug) == 0 && pinned[k].seed == NOT_FOUND_YET) {
-                searched = true;
-            } else if (strcmp(pinned[k].bug, o.bug) == 0) {
-                struct options one = o;
-                one.first = pinned[k].seed;
-                one.jobs = 1;
-                (void)run_all(&one, w, 1, &t);
-            }
         if (t.failed)
-            printf("| %s | %s | %" PRIu64 "%s | %.100s |\n", bugs[i].name, bugs[i].text,
-                   t.first_failed - o.first + 1,
-                   t.first_failed - o.first < o.seeds * w->times ? "" : " (pinned)", t.failure);
+            printf("| %s | %s | %" PRIu64 " | %.100s |\n", bugs[i].name, bugs[i].text,
+                   t.first_failed - o.first + 1, t.failure);
         else
-            printf("| %s | %s | NOT CAUGHT%s | |\n", bugs[i].name, bugs[i].text,
-                   searched ? ", as is known" : "");
+            printf("| %s | %s | NOT CAUGHT | |\n", bugs[i].name, bugs[i].text);
         fflush(stdout);
-        missed += !t.failed && !searched;
+        missed += !t.failed;
     }
-    printf("%s %u planted bugs, %u not caught\n", missed || !tried ? "not ok" : "ok", tried, missed);
+    printf("%s %u planted bugs, %u not caught%s\n", missed || !tried ? "not ok" : "ok", tried, missed,
+           missed ? ": what they break could break unseen" : "");
     return missed || !tried ? 1 : 0;
 }
 
@@ -332,11 +308,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < WORLDS; i++)
         if (!o.only || strcmp(o.only, worlds[i].name) == 0)
             ok &= run_world(&o, &worlds[i]);
-    for (size_t i = 0; i < sizeof pinned / sizeof *pinned && !o.bug && o.first == 1; i++) {
-        const struct world *w = world_of(pinned[i].bug);
-        struct options one = {.seeds = 1, .first = pinned[i].seed, .jobs = 1, .only = w->name};
-        if ((!o.only || strcmp(o.only, w->name) == 0) && pinned[i].seed > o.seeds)
-            ok &= run_world(&one, w);
-    }
     return ok ? 0 : 1;
 }

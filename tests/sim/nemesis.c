@@ -28,26 +28,28 @@ static void crash(struct sim *s, struct sim_proc *p, uint64_t down_us)
 static void whole(struct sim *s)
 {
     memset(s->blocked, 0, sizeof s->blocked);
+    s->cut = false;
     sim_trace(s, "network whole");
 }
 
 static void heal_cut(struct sim *s, void *arg)
 {
-    if ((uintptr_t)arg == s->cuts) /* else another one took its place */
+    (void)arg;
+    if (!s->healing)
         whole(s);
 }
 
-/* Cut anew, for so long. */
+/* One cut at a time, so that there is time between them. */
 static void cut_for(struct sim *s, uint64_t us)
 {
     s->st.partitions++;
-    sim_after(s, us, heal_cut, (void *)(uintptr_t)++s->cuts);
+    s->cut = true;
+    sim_after(s, us, heal_cut, NULL);
 }
 
 static void cut_anyhow(struct sim *s)
 {
     uint64_t side = sim_rng_next(&s->rng), kind = sim_below(s, 4);
-    memset(s->blocked, 0, sizeof s->blocked);
     for (uint32_t a = 0; a < SIM_ENDS; a++)
         for (uint32_t b = 0; b < SIM_ENDS; b++) {
             bool apart = (side >> a & 1) != (side >> b & 1);
@@ -63,28 +65,28 @@ static void cut_anyhow(struct sim *s)
     cut_for(s, SIM_SECOND / 2 + sim_below(s, 6 * SIM_SECOND));
 }
 
-static const struct ldr_map_move *any_move(struct sim *s)
+static uint32_t any_moving(struct sim *s)
 {
     const struct ldr_map *m = sim_map(s);
     uint32_t first = m->nmoves ? (uint32_t)sim_below(s, m->nmoves) : 0;
     for (uint32_t i = 0; i < m->nmoves; i++) {
         const struct ldr_map_move *v = &m->moves[(first + i) % m->nmoves];
         if (v->kind == LDR_MOVE_REPLICA)
-            return v;
+            return v->shard;
     }
-    return NULL;
+    return 0;
 }
 
 /* Where the two sets of a shard that moves come apart: on the one side the new replica and just enough others
  * for a quorum of the new set, on the other side all the rest of the old one. Coordinators and clients are on
  * either side, and it lasts for longer than answers may be old. Whatever the one side acknowledges or decides
- * alone, the other side contradicts. False: nothing moves. */
-static bool cut_along_move(struct sim *s)
+ * alone, the other side contradicts. False: it does not move. */
+static bool cut_along_move(struct sim *s, uint32_t shard)
 {
-    const struct ldr_map_move *v = any_move(s);
-    const struct ldr_map_shard *sh = v ? ldr_map_shard(sim_map(s), v->shard) : NULL;
+    const struct ldr_map_shard *sh = ldr_map_shard(sim_map(s), shard);
+    const struct ldr_map_move *v = sh ? ldr_map_move_of(sim_map(s), shard) : NULL;
     uint32_t with = s->cfg.quorum;
-    if (!sh)
+    if (!v || v->kind != LDR_MOVE_REPLICA)
         return false;
     uint64_t side = sim_rng_next(&s->rng), first = sim_below(s, sh->nreplicas);
     for (uint32_t i = 0; i < sh->nreplicas; i++) {
@@ -95,14 +97,28 @@ static bool cut_along_move(struct sim *s)
         if (p)
             side = (side & ~(UINT64_C(1) << p->index)) | (uint64_t)there << p->index;
     }
-    side = (side | UINT64_C(1) << (SIM_PROCS + 1)) & ~(UINT64_C(1) << (SIM_PROCS + 2)); /* one client each */
+    for (uint32_t i = SIM_ENDS - SIM_VISITORS; i < SIM_ENDS; i++)
+        side = (side & ~(UINT64_C(1) << i)) | (uint64_t)(i % 2) << i;
     for (uint32_t a = 0; a < SIM_ENDS; a++)
         for (uint32_t b = 0; b < SIM_ENDS; b++)
             s->blocked[a][b] = (side >> a & 1) != (side >> b & 1);
     sim_trace(s, "network cut along the move of shard %u, coordinators with the %s set", sh->id,
               side >> SIM_PROCS & 1 ? "new" : "old");
     cut_for(s, 5 * SIM_SECOND / 2 + sim_below(s, 5 * SIM_SECOND));
+    sim_clients_visit(s, sh->id);
     return true;
+}
+
+static void ambush(struct sim *s, void *arg)
+{
+    if (!s->healing && !s->cut)
+        (void)cut_along_move(s, (uint32_t)(uintptr_t)arg);
+}
+
+void sim_nemesis_ready(struct sim *s, uint32_t shard)
+{
+    if (s->cfg.partitions && sim_chance(s, 8000))
+        sim_after(s, sim_below(s, SIM_SECOND / 2), ambush, (void *)(uintptr_t)shard);
 }
 
 static void disk_ok(struct sim *s, void *arg)
@@ -133,7 +149,7 @@ static void one(struct sim *s)
                 crash(s, &s->procs[i], sim_below(s, 2 * SIM_SECOND));
         break;
     case 2:
-        if (s->cfg.partitions && (sim_chance(s, 3000) || !cut_along_move(s)))
+        if (s->cfg.partitions && !s->cut && (sim_chance(s, 3000) || !cut_along_move(s, any_moving(s))))
             cut_anyhow(s);
         break;
     case 3:

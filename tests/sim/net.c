@@ -167,6 +167,14 @@ static void keep_for_replay(struct sim *s, const struct sim_call_rec *rec)
     s->kept = k;
 }
 
+/* What is lost on a stream is mostly noticed, some time later: the connection breaks. */
+static void lose(struct sim *s, struct sim_call_rec *rec)
+{
+    if (sim_chance(s, 8000))
+        push(s, rec, sim_around(s, 20 * s->cfg.delay_us + 100000), fire_end, LDR_E_UNAVAILABLE, false,
+             ldr_slice("", 0), rec->proc);
+}
+
 static void reply_send(struct ldr_reply *lr, int code, struct ldr_slice payload)
 {
     struct sim_reply *r = (struct sim_reply *)lr;
@@ -179,7 +187,9 @@ static void reply_send(struct ldr_reply *lr, int code, struct ldr_slice payload)
         keep_for_replay(s, r->rec);
     bool lost = !s->healing && sim_chance(s, s->cfg.loss);
     uint32_t from = r->server ? r->server->index : SIM_COORD;
-    if (rec->call && !lost && !blocked(s, from, rec->from))
+    if (rec->call && lost)
+        lose(s, rec);
+    else if (rec->call && !blocked(s, from, rec->from))
         push(s, rec, delay_of(s), fire_end, code, false, payload, rec->proc);
     rec_unref(s, rec);
     reply_free(r);
@@ -294,6 +304,10 @@ void sim_call(struct sim *s, uint32_t from, struct sim_proc *proc, uint32_t to, 
         bool lost = !s->healing && sim_chance(s, s->cfg.loss);
         if (!cut && !lost)
             push(s, rec, delay_of(s), fire_deliver, 0, false, none, NULL);
+        if (lost)
+            lose(s, rec);
+        if (cut && from >= SIM_CLIENT && sim_chance(s, 8000)) /* no connection comes about */
+            push(s, rec, 20000 + sim_below(s, 230000), fire_end, LDR_E_UNAVAILABLE, true, none, proc);
         if (!cut && !s->healing && sim_chance(s, s->cfg.dup))
             push(s, rec, delay_of(s), fire_deliver, 0, false, none, NULL);
         if (!s->healing &&

@@ -8,6 +8,20 @@ static void start_again(struct sim *s, void *arg)
         sim_proc_start(p);
 }
 
+struct gone {
+    struct sim_proc *p;
+    uint32_t life;
+};
+/* Not from inside itself: it may still be at work. */
+static void give_up(struct sim *s, void *arg)
+{
+    const struct gone *g = arg;
+    if (g->p->life != g->life)
+        return;
+    sim_proc_kill(g->p);
+    sim_after(s, SIM_SECOND, start_again, g->p); /* as a supervisor would */
+}
+
 static void started(void *ctx, int code, const struct ldr_err *err)
 {
     struct sim_proc *p = ctx;
@@ -16,8 +30,9 @@ static void started(void *ctx, int code, const struct ldr_err *err)
     p->started = code == 0;
     sim_trace(p->s, "n%u started: %s", p->index, code ? err->message : "ok");
     if (code) {
-        sim_proc_kill(p);
-        sim_after(p->s, SIM_SECOND, start_again, p); /* as a supervisor would */
+        struct gone *g = sim_alloc(p->s, sizeof *g);
+        *g = (struct gone){p, p->life};
+        sim_after(p->s, 0, give_up, g);
     }
 }
 

@@ -19,7 +19,8 @@
 #define SIM_EPOCH_US      INT64_C(1700000000000000)
 #define SIM_CLOCK_NEAR_US 100000 /* as far as wall clocks differ that are not wrong */
 #define SIM_PROCS         7
-#define SIM_CLIENTS       5
+#define SIM_VISITORS      4 /* clients that come when the network is cut along a move: two for either side */
+#define SIM_CLIENTS       (5 + SIM_VISITORS)
 #define SIM_COORD         100                           /* endpoint of the coordinators */
 #define SIM_CLIENT        200                           /* endpoint of client 0 */
 #define SIM_ENDS          (SIM_PROCS + 1 + SIM_CLIENTS) /* nodes, the coordinators, clients */
@@ -138,8 +139,10 @@ void sim_check_map(struct sim *s, const struct ldr_map *m, const char *who);
 
 /* ---- client.c, operator.c, nemesis.c ---- */
 void sim_clients_start(struct sim *s);
+void sim_clients_visit(struct sim *s, uint32_t shard); /* until the cut is over */
 void sim_operator_start(struct sim *s);
 void sim_nemesis_start(struct sim *s);
+void sim_nemesis_ready(struct sim *s, uint32_t shard); /* the replica that is added to it has caught up */
 void sim_heal(struct sim *s);
 
 /* ---- model.c: what is true ---- */
@@ -208,8 +211,8 @@ struct sim {
     struct sim_proc procs[SIM_PROCS];
     uint32_t nprocs;
     bool blocked[SIM_ENDS][SIM_ENDS]; /* [from][to]: what is cut */
-    uint64_t cuts;                    /* so many there were */
-    struct ldr_arena arena;           /* bytes that live as long as the world */
+    bool cut;
+    struct ldr_arena arena; /* bytes that live as long as the world */
     struct ldr_slice keys[SIM_KEYS];
     struct sim_authority *authority;
     struct sim_client *clients;

@@ -12,6 +12,10 @@ static void run_split(struct sim_wait *w)
         op->child_about = c->about;
         return;
     }
+    if (c && (c->busy || c->exclusive)) {
+        w->code = LDR_E_BUSY;
+        return;
+    }
     if (c)
         sim_replica_remove(sim_wait_disk(w), c);
     c = sim_replica_copy(r);
@@ -47,6 +51,10 @@ static void run_merge_end(struct sim_wait *w)
     struct ldr_vault_merge *op = (struct ldr_vault_merge *)w->op;
     struct sim_replica *r = w->r, *o = op->other ? sim_replica_find(sim_wait_disk(w), op->other) : NULL;
     uint32_t nlog = r->nlog;
+    if (o && (o->busy || o->exclusive)) { /* somebody reads there */
+        w->again = true;
+        return;
+    }
     r->about.lo = op->lo;
     r->about.hi = op->hi;
     if (o) {

@@ -41,6 +41,19 @@ static void show(struct sim *s)
                   m->moves[i].kind, m->moves[i].shard, m->moves[i].other, m->moves[i].from, m->moves[i].to);
 }
 
+/* Moves and cuts along them; with little else, which would hide what comes of it, or with everything. */
+static void about_moves(struct sim_config *c, bool all)
+{
+    c->moves = c->partitions = true;
+    c->splits = c->merges = false;
+    c->hold_us = 6 * SIM_SECOND;
+    if (!all) {
+        c->loss = c->reset = 0;
+        c->crash_all = c->pauses = c->skews = c->disk_full = c->disk_errors = c->slow_sync = false;
+        c->fence_us = 0;
+    }
+}
+
 static void configure(struct sim *s)
 {
     struct sim_config *c = &s->cfg;
@@ -51,7 +64,7 @@ static void configure(struct sim *s)
     c->nodes = c->nodes < 2 ? 2 : c->nodes;
     c->spares = 1 + (uint32_t)sim_below(s, 2);
     c->shards = 1 + (uint32_t)sim_below(s, 3);
-    c->clients = 2 + (uint32_t)sim_below(s, SIM_CLIENTS - 1);
+    c->clients = 3 + (uint32_t)sim_below(s, SIM_CLIENTS - SIM_VISITORS - 2);
     c->work_us = (14 + sim_below(s, 14)) * SIM_SECOND;
     c->delay_us = 200 + sim_below(s, 20000);
     c->sync_us = 500 + sim_below(s, 20000);
@@ -74,7 +87,7 @@ static void configure(struct sim *s)
     c->moves = SOMETIMES(6500);
     c->splits = SOMETIMES(4000);
     c->merges = SOMETIMES(3000);
-    c->hold_us = SOMETIMES(5000) ? 10 * SIM_SECOND : 0;
+    c->hold_us = SOMETIMES(5000) ? 6 * SIM_SECOND : 0;
     c->defs_change = SOMETIMES(3000);
     c->erases = sim_chance(s, 7500);
 #undef SOMETIMES
@@ -82,6 +95,8 @@ static void configure(struct sim *s)
     c->fence_us = grace % 3 ? 2500000 + grace / 12 % (2 * SIM_SECOND) : 0;
     c->grace_us = grace % 4 ? SIM_SECOND / 2 + grace / 4 % (6 * SIM_SECOND) : 60 * SIM_SECOND;
     c->one_clock = grace / 7 % 2;
+    if (grace / 14 % 8 == 0)
+        about_moves(c, grace / 112 % 4 == 0);
     s->nprocs = c->nodes + c->spares;
 }
 
@@ -209,6 +224,22 @@ static void close_nodes(struct sim *s)
     }
 }
 
+static void tell_config(struct sim *s)
+{
+    const struct sim_config *c = &s->cfg;
+    sim_trace(s, "N=%u W=%u nodes=%u+%u shards=%u clients=%u delay=%" PRIu64 " sync=%" PRIu64, c->replicas,
+              c->quorum, c->nodes, c->spares, c->shards, c->clients, c->delay_us, c->sync_us);
+    sim_trace(s, "of 10,000 messages lost=%u twice=%u slow=%u reset=%u", c->loss, c->dup, c->slow, c->reset);
+    sim_trace(s, "faults:%s%s%s%s%s%s%s%s%s%s", c->partitions ? " partitions" : "",
+              c->crashes ? " crashes" : "", c->crash_all ? " crash_all" : "", c->pauses ? " pauses" : "",
+              c->skews ? c->one_clock ? " one_clock" : " skews" : "", c->disk_full ? " disk_full" : "",
+              c->disk_errors ? " disk_errors" : "", c->slow_sync ? " slow_sync" : "",
+              c->lose_one ? " lose_one" : "", c->rot ? " rot" : "");
+    sim_trace(s, "changes:%s%s%s%s%s%s%s", c->moves ? " moves" : "", c->hold_us ? " hold" : "",
+              c->splits ? " splits" : "", c->merges ? " merges" : "", c->defs_change ? " defs" : "",
+              c->erases ? " erases" : "", c->fence_us ? " fence" : "");
+}
+
 static void work(struct sim *s)
 {
     configure(s);
@@ -219,8 +250,7 @@ static void work(struct sim *s)
     }
     for (uint32_t i = 0; i < s->nprocs; i++)
         s->procs[i] = (struct sim_proc){.s = s, .index = i};
-    sim_trace(s, "N=%u W=%u nodes=%u+%u shards=%u", s->cfg.replicas, s->cfg.quorum, s->cfg.nodes,
-              s->cfg.spares, s->cfg.shards);
+    tell_config(s);
     sim_authority_open(s);
     sim_nemesis_start(s);
     sim_clients_start(s);

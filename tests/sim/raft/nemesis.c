@@ -30,6 +30,7 @@ static void crash(struct quorum *q, struct q_member *m, uint64_t down_us)
 
 void q_stopped(struct quorum *q, struct q_member *m)
 {
+    q->whole_at = q->s.now;
     crash(q, m, sim_below(&q->s, SIM_SECOND)); /* as a supervisor would */
 }
 
@@ -185,7 +186,7 @@ void q_heal(struct quorum *q)
 {
     struct sim *s = &q->s;
     s->healing = true;
-    q->healed_at = s->now;
+    q->healed_at = q->whole_at = s->now;
     heal_cut(s, NULL);
     for (uint32_t i = 0; i < Q_SLOTS; i++) {
         struct q_member *m = &q->members[i];

@@ -155,10 +155,12 @@ void q_check_ack(struct quorum *q, const struct q_client *c, uint64_t seq, int c
 void q_check_read(struct quorum *q, const struct q_view *seen, const struct q_view *floor);
 void q_check_passed(struct q_member *m);
 bool q_check_agree(struct quorum *q, const char **why);
-/* check_members.c */
+/* check_told.c */
 void q_check_snapshot(struct q_member *m, const struct q_snapshot *snap);
 void q_check_members(struct q_member *m); /* it asks for votes, or leads */
 void q_check_stored(struct q_member *m, uint64_t term, uint64_t index);
+void q_check_install(struct q_member *m, uint64_t index, uint64_t term);
+void q_check_sends(struct q_member *m, uint64_t to, uint64_t after);
 struct ldr_slice q_members_encode(struct q_member *m, const struct raft_configuration *conf);
 
 /* ---- The world ---- */
@@ -182,6 +184,7 @@ struct quorum {
     struct raft_heap heap;
     struct q_client clients[Q_CLIENTS];
     uint64_t next_id, healed_at;
+    uint64_t whole_at;          /* the same, or when the last write that never ended was noticed after it */
     uint64_t changes, changing; /* the number of the change of members under way; 0 = none */
     bool lost_one;
     uint64_t until;

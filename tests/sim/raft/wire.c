@@ -58,7 +58,7 @@ static void deliver(struct sim *s, struct sim_event *e)
     free(w);
 }
 
-static void post(struct quorum *q, const struct wire *w)
+static void post(struct quorum *q, const struct wire *w, uint64_t late_us)
 {
     uint64_t delay;
     if (!q_arrives(q, w->from, w->to, &delay))
@@ -67,7 +67,7 @@ static void post(struct quorum *q, const struct wire *w)
     LDR_ASSERT(copy);
     *copy = *w;
     copy->e.fire = deliver;
-    sim_event_push(&q->s, &copy->e, delay);
+    sim_event_push(&q->s, &copy->e, delay + late_us);
 }
 
 static void watch(struct q_member *m, const struct raft_message *msg)
@@ -75,9 +75,11 @@ static void watch(struct q_member *m, const struct raft_message *msg)
     switch (msg->type) {
     case RAFT_APPEND_ENTRIES:
         q_check_leads(m, msg->append_entries.term);
+        q_check_sends(m, msg->server_id, msg->append_entries.prev_log_index);
         break;
     case RAFT_INSTALL_SNAPSHOT:
         q_check_leads(m, msg->install_snapshot.term);
+        q_check_install(m, msg->install_snapshot.last_index, msg->install_snapshot.last_term);
         break;
     case RAFT_TIMEOUT_NOW:
         q_check_leads(m, msg->timeout_now.term);
@@ -122,7 +124,7 @@ void q_wire_send(struct q_member *m, const struct raft_message *msg)
         raft_free(conf.base);
         w.data = sim_keep(&q->s, ldr_slice(msg->install_snapshot.data.base, msg->install_snapshot.data.len));
     }
-    post(q, &w);
-    if (sim_chance(&q->s, q->cfg.dup))
-        post(q, &w);
+    post(q, &w, 0);
+    if (sim_chance(&q->s, q->cfg.dup)) /* soon, or when much else has gone by */
+        post(q, &w, sim_chance(&q->s, 5000) ? 0 : sim_below(&q->s, 3 * SIM_SECOND));
 }

@@ -71,7 +71,7 @@ static void run_until(struct quorum *q, uint64_t until)
 
 static void progress(struct quorum *q)
 {
-    uint64_t before[Q_CLIENTS], until = q->s.now + PROGRESS_US;
+    uint64_t before[Q_CLIENTS];
     for (uint32_t i = 0; i < Q_CLIENTS; i++)
         before[i] = q->clients[i].done;
     for (;;) {
@@ -80,7 +80,7 @@ static void progress(struct quorum *q)
             served += q->clients[i].done >= before[i] + 2;
         if (served == q->cfg.clients)
             return;
-        if (q->s.now >= until)
+        if (q->s.now >= q->whole_at + PROGRESS_US)
             sim_fail(&q->s, "R6: %.0f s after healing %u of %u clients have been served",
                      (double)PROGRESS_US / 1e6, served, q->cfg.clients);
         run_until(q, q->s.now + SIM_SECOND / 10);

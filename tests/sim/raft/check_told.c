@@ -1,4 +1,4 @@
-/* Who the members are, by every log, snapshot and answer. */
+/* What members tell each other: who they are, what a snapshot stands for, what is stored. */
 #include "tests/sim/raft/quorum.h"
 
 struct ldr_slice q_members_encode(struct q_member *m, const struct raft_configuration *conf)
@@ -40,6 +40,15 @@ void q_check_snapshot(struct q_member *m, const struct q_snapshot *snap)
                  "R11: n%u: a snapshot of index %" PRIu64 " names other members than index %" PRIu64
                  ", where it has them from",
                  m->p->index, snap->index, snap->conf_index);
+}
+
+void q_check_install(struct q_member *m, uint64_t index, uint64_t term)
+{
+    struct quorum *q = m->q;
+    if (index < q->log_cap && q->log[index].known && q->log[index].term != term)
+        sim_fail(&q->s,
+                 "R3: n%u sends a snapshot of index %" PRIu64 " as of term %" PRIu64 ", it is of %" PRIu64,
+                 m->p->index, index, term, q->log[index].term);
 }
 
 void q_check_members(struct q_member *m)
@@ -97,4 +106,14 @@ void q_check_stored(struct q_member *m, uint64_t term, uint64_t index)
         sim_fail(&q->s,
                  "R12: n%u says that it has stored index %" PRIu64 " as the leader has it, and has not",
                  m->p->index, index);
+}
+
+/* libraft takes that for granted, and sends no entries at all when it is not so. */
+void q_check_sends(struct q_member *m, uint64_t to, uint64_t after)
+{
+    raft_index known;
+    if (raft_match_index(m->io.data, to, &known) == 0 && after < known)
+        sim_fail(&m->q->s,
+                 "R13: n%u writes to member %" PRIu64 " from index %" PRIu64 " on, which has %llu stored",
+                 m->p->index, to, after, known);
 }
