@@ -77,7 +77,9 @@ static void look(struct ldr_timer *t)
     bool late = ldr_daemon_mono_us(d) >= d->ending.until_us;
     ldr_consensus_leader(d->consensus, &leader, &where);
     bool leads = leader == d->config->id;
-    if (d->ending.handing) { /* libraft gives up after an election timeout */
+    /* While it leads, libraft gives up after an election timeout. Without a majority it leads no longer by
+     * then, and says nothing before somebody else does: perhaps never. Closing answers it. */
+    if (d->ending.handing && (leads || !late)) {
         after(d, look, LOOK_US);
     } else if (late || (leader && !leads) || (leads && d->ending.tried)) {
         close_all(d);

@@ -208,6 +208,7 @@ static void raft_closed(struct raft *raft)
 {
     struct ldr_consensus *c = raft->data;
     ldr_raft_fail_barriers(c, LDR_E_CLOSED);
+    ldr_raft_fail_change(c, LDR_E_CLOSED); /* libraft forgets a hand-over that nobody took */
     release(c);
 }
 

@@ -69,6 +69,7 @@ int ldr_raft_code(int status); /* of libraft as ours */
 /* Hands done() to the loop. */
 void ldr_raft_answer_later(struct ldr_consensus *c, struct ldr_proposal *p, int code);
 void ldr_raft_fail_barriers(struct ldr_consensus *c, int code);
+void ldr_raft_fail_change(struct ldr_consensus *c, int code);
 /* Stops the process: the disk or the state machine cannot be trusted any more. */
 _Noreturn void ldr_raft_stop(struct ldr_consensus *c, const char *why);
 #endif

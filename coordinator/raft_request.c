@@ -191,6 +191,14 @@ static void change_ended(struct ldr_consensus *c, int status)
         p->done(p, ldr_raft_code(status), NULL);
 }
 
+void ldr_raft_fail_change(struct ldr_consensus *c, int code)
+{
+    struct ldr_proposal *p = c->change_for;
+    c->change_for = NULL;
+    if (p)
+        p->done(p, code, NULL);
+}
+
 static void change_done(struct raft_change *req, int status);
 
 static int promote(struct ldr_consensus *c)

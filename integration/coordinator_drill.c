@@ -299,6 +299,23 @@ static void follow_who_stops(void)
 }
 
 /* As an operator stops it: the leader, and then one of the others. */
+/* The others are gone, so nobody takes over, and soon it does not lead either. */
+static void the_last_one_ends(void)
+{
+    int last = leader(), status = 0;
+    bool ended = false;
+    for (int i = 0; i < MEMBERS; i++)
+        if (i != last)
+            end_member(i, SIGKILL);
+    kill(members[last].pid, SIGTERM);
+    for (uint64_t until = now_us() + WAIT_US; !ended && now_us() < until; nap_ms(20))
+        ended = waitpid(members[last].pid, &status, WNOHANG) == members[last].pid;
+    if (ended)
+        members[last].pid = 0;
+    verdict(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+            "a leader whom nobody can follow ends as it was told");
+}
+
 static void drill_stop(int rounds)
 {
     uint64_t gap[2][ROUNDS_MAX];
@@ -456,10 +473,12 @@ int main(int argc, char **argv)
     follow_who_stops();
     if (argc <= 4)
         measure(rounds);
+    the_last_one_ends();
     ldr_cluster_control_close(&control);
     end_all();
     for (int i = 0; i < MEMBERS; i++)
-        waitpid(members[i].pid, NULL, 0);
+        if (members[i].pid > 0)
+            waitpid(members[i].pid, NULL, 0);
     if (!bad)
         nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     else
