@@ -282,9 +282,11 @@ static void advance(struct due *d)
         struct ldr_map_command c = {.move = v->id, .step = LDR_MOVE_DONE};
         if (v->kind == LDR_MOVE_REPLICA) {
             const struct ldr_report *r = ldr_leader_report(d->l, v->to, v->shard);
-            if (r && r->state == LDR_REPLICA_CAUGHT_UP && r->epoch == ldr_map_shard(d->map, v->shard)->epoch)
+            uint64_t silent = silent_us(d, v->to); /* what it reported was true then */
+            if (r && r->state == LDR_REPLICA_CAUGHT_UP &&
+                r->epoch == ldr_map_shard(d->map, v->shard)->epoch && silent <= d->l->o.down_after_us)
                 c.kind = LDR_CMD_MOVE_ADVANCE;
-            else if (silent_us(d, v->to) > d->l->o.abort_after_us)
+            else if (silent > d->l->o.abort_after_us)
                 c.kind = LDR_CMD_MOVE_ABORT;
         } else if (all_done(d, v->shard) && (v->kind == LDR_MOVE_MERGE || all_done(d, v->other))) {
             c.kind = LDR_CMD_MOVE_ADVANCE;

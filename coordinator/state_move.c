@@ -121,6 +121,9 @@ int ldr_map_change_move_end(struct ldr_map_change *x)
     if (abort_it && v->kind != LDR_MOVE_REPLICA)
         return ldr_fail(x->err, LDR_E_REFUSED,
                         "a split or merge cannot be taken back; wait until it is done");
+    if (!abort_it && v->kind == LDR_MOVE_REPLICA && ldr_map_node_fenced(ldr_map_node(&x->m, v->to)))
+        return ldr_fail(x->err, LDR_E_REFUSED, "node %u was away for too long: it has nothing any more",
+                        v->to);
     if (v->kind == LDR_MOVE_REPLICA)
         settle(x, shard_of(x, v->shard), abort_it ? LDR_REPLICA_PENDING : LDR_REPLICA_LEAVING);
     uint32_t at = (uint32_t)(v - x->m.moves);

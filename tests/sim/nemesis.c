@@ -15,12 +15,28 @@ static void restart(struct sim *s, void *arg)
         sim_proc_start(p);
 }
 
+/* When another's clock is wrong, that one is right from now on, and this one stays so. */
+static void right_another(struct sim *s, struct sim_proc *p)
+{
+    for (uint32_t i = 0; i < s->nprocs; i++)
+        if (i != p->index && llabs(s->procs[i].clock_off) > SIM_CLOCK_NEAR_US)
+            p->clock_off = s->procs[i].clock_off = 0;
+}
+
+/* A supervisor starts it again at once, or somebody does later. */
 static void crash(struct sim *s, struct sim_proc *p, uint64_t down_us)
 {
     if (!p->alive)
         return;
     sim_proc_kill(p);
-    sim_after(s, down_us, restart, p);
+    bool at_once = sim_chance(s, 3000);
+    if (at_once && s->cfg.skews && sim_chance(s, 3000)) {
+        p->clock_off = -(int64_t)sim_below(s, SIM_SECOND);
+        if (s->cfg.one_clock)
+            right_another(s, p);
+        sim_trace(s, "n%u: clock off by %" PRId64 " us", p->index, p->clock_off);
+    }
+    sim_after(s, at_once ? sim_below(s, SIM_SECOND / 10) : down_us, restart, p);
 }
 
 /* ---- The network ---- */
@@ -125,14 +141,6 @@ static void disk_ok(struct sim *s, void *arg)
 {
     (void)s;
     sim_disk_faults(((struct sim_proc *)arg)->disk, false, 0, 1);
-}
-
-/* When another's clock is wrong, that one is right from now on, and this one stays so. */
-static void right_another(struct sim *s, struct sim_proc *p)
-{
-    for (uint32_t i = 0; i < s->nprocs; i++)
-        if (i != p->index && llabs(s->procs[i].clock_off) > SIM_CLOCK_NEAR_US)
-            p->clock_off = s->procs[i].clock_off = 0;
 }
 
 static void one(struct sim *s)

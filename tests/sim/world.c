@@ -95,8 +95,16 @@ static void configure(struct sim *s)
     c->fence_us = grace % 3 ? 2500000 + grace / 12 % (2 * SIM_SECOND) : 0;
     c->grace_us = grace % 4 ? SIM_SECOND / 2 + grace / 4 % (6 * SIM_SECOND) : 60 * SIM_SECOND;
     c->one_clock = grace / 7 % 2;
-    if (grace / 14 % 8 == 0)
+    switch (grace / 14 % 8) {
+    case 0:
         about_moves(c, grace / 112 % 4 == 0);
+        break;
+    case 1: /* nodes that miss one while they are away, and the next */
+        c->splits = c->merges = c->crashes = true;
+        break;
+    default:
+        break;
+    }
     s->nprocs = c->nodes + c->spares;
 }
 

@@ -147,6 +147,29 @@ static void a_move_ends_when_caught_up_at_its_epoch(void **state)
     end(&f);
 }
 
+/* One that died since it said so would be counted with from then on, and the old one is gone; fenced for its
+ * silence in the same breath, it would have nothing. */
+static void a_move_waits_for_a_silent_node(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 2, (struct ldr_leader_opts){.abort_after_us = 60 * SECOND});
+    join(f.s, 4, "");
+    beat_all(&f, 11 * SECOND);
+    step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    beat(&f, 4, 12 * SECOND, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+    for (uint32_t i = 1; i <= 3; i++)
+        beat(&f, i, 18 * SECOND, 0, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 18 * SECOND), 1);
+    assert_int_equal(node_state(&f, 4), LDR_NODE_DOWN);
+    assert_int_equal(ldr_state_map(f.s)->nmoves, 1);
+    assert_int_equal(due(&f, 18 * SECOND), 0);
+    beat(&f, 4, 19 * SECOND, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 19 * SECOND), 2);
+    assert_int_equal(ldr_state_map(f.s)->nmoves, 0);
+    end(&f);
+}
+
 static void a_move_onto_a_dead_node_is_called_off(void **state)
 {
     (void)state;
@@ -436,6 +459,7 @@ int main(void)
                                        cmocka_unit_test(a_node_away_for_long_is_fenced),
                                        cmocka_unit_test(strangers_are_told_to_join),
                                        cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
+                                       cmocka_unit_test(a_move_waits_for_a_silent_node),
                                        cmocka_unit_test(a_move_onto_a_dead_node_is_called_off),
                                        cmocka_unit_test(a_split_ends_when_everybody_has),
                                        cmocka_unit_test(splits_wait_until_earlier_ones_are_taken_over),

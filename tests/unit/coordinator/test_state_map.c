@@ -348,6 +348,22 @@ static void a_node_is_fenced(void **state)
     ldr_state_destroy(s);
 }
 
+/* It said that it had everything before it was fenced, and has nothing any more. */
+static void a_move_does_not_end_on_a_fenced_node(void **state)
+{
+    (void)state;
+    struct ldr_state *s = cluster(3, 1);
+    join(s, 4, "");
+    uint64_t move = step_ok(s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    struct ldr_map_command advance = CMD(LDR_CMD_MOVE_ADVANCE, .move = move, .step = LDR_MOVE_DONE);
+    step_ok(s, CMD(LDR_CMD_NODE_STATE, .node = 4, .node_state = LDR_NODE_DOWN));
+    step_ok(s, CMD(LDR_CMD_NODE_FENCE, .node = 4, .incarnation = 4));
+    step_fails(s, advance, LDR_E_REFUSED, "node 4 was away for too long");
+    assert_int_equal(ldr_state_map(s)->nmoves, 1);
+    step_ok(s, CMD(LDR_CMD_MOVE_ABORT, .move = move));
+    ldr_state_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_cluster_begins),
@@ -355,6 +371,7 @@ int main(void)
                                        cmocka_unit_test(nodes_join_and_come_back),
                                        cmocka_unit_test(states_of_a_node),
                                        cmocka_unit_test(a_node_is_fenced),
+                                       cmocka_unit_test(a_move_does_not_end_on_a_fenced_node),
                                        cmocka_unit_test(a_replica_moves),
                                        cmocka_unit_test(a_move_is_called_off),
                                        cmocka_unit_test(what_moves_refuse),
