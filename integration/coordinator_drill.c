@@ -294,8 +294,10 @@ static void follow_who_stops(void)
     verdict(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ends as it was told");
     ldr_buf_close(&b);
     ldr_cluster_control_close(&one);
-    if (ended)
+    if (ended) {
         start(i);
+        (void)catch_up_us(i); /* nobody can hand over to one that is not back yet */
+    }
 }
 
 /* As an operator stops it: the leader, and then one of the others. */
