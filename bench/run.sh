@@ -76,7 +76,7 @@ if [ "$part" = http ]; then # only by name: it installs Feast
         python3 -m venv "$feast"
         "$feast/bin/pip" install --quiet feast==0.67.0
     fi
-    say "larder-gateway beside feast serve and a bare data plane, $rounds rounds, about $((rounds * 6 * ${SECONDS_EACH:-3} * 12 / 10 + 40)) s"
+    say "larder-gateway beside feast serve and a bare data plane, $rounds rounds, about $(awk -v r="$rounds" -v s="${SECONDS_EACH:-3}" 'BEGIN { printf "%d", r * 7.2 * s + 40 }') s"
     sh bench/feast.sh "$bin" "$tmp" "$rounds" "$feast/bin/python" >>"$results"
 fi
 if [ "$part" = scale ] || [ "$part" = all ]; then
