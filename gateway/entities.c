@@ -76,14 +76,6 @@ static int read_column(struct entities *e, size_t key)
     return 0;
 }
 
-static size_t key_of(const struct ldr_gw_query *q, struct ldr_slice name)
-{
-    size_t k = 0;
-    while (k < q->nkeys && !ldr_slice_eq(name, ldr_slice_str(q->keys[k])))
-        k++;
-    return k;
-}
-
 int ldr_gw_entities(struct ldr_slice json, const struct ldr_gw_query *q, struct ldr_arena *a, size_t max_rows,
                     bool feast, struct ldr_datum **keys, size_t *nrows, struct ldr_err *err)
 {
@@ -100,7 +92,7 @@ int ldr_gw_entities(struct ldr_slice json, const struct ldr_gw_query *q, struct 
                         ldr_json_token_name(t));
     while (ldr_json_next(&e.r) == LDR_JSON_KEY) {
         e.column = e.r.text;
-        size_t k = key_of(q, e.column);
+        size_t k = ldr_gw_query_key(q, e.column);
         if (k < q->nkeys && seen[k])
             return say(&e, LDR_E_INVALID, "stands here twice");
         int rc = read_column(&e, k);

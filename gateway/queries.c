@@ -225,3 +225,11 @@ int ldr_gw_queries_get(struct ldr_gw_queries *q, const struct ldr_gw_wish *w, ui
     *out = e;
     return 0;
 }
+
+size_t ldr_gw_query_key(const struct ldr_gw_query *q, struct ldr_slice name)
+{
+    size_t k = 0;
+    while (k < q->nkeys && !ldr_slice_eq(name, ldr_slice_str(q->keys[k])))
+        k++;
+    return k;
+}

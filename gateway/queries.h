@@ -34,6 +34,8 @@ void ldr_gw_queries_close(struct ldr_gw_queries *q);
  * service is noticed. LDR_E_INVALID, LDR_E_NOT_FOUND. */
 int ldr_gw_queries_get(struct ldr_gw_queries *q, const struct ldr_gw_wish *w, uint64_t now_us,
                        const struct ldr_gw_query **out, struct ldr_err *err);
+/* The place of a join key among keys[]; nkeys: it is none of them. */
+size_t ldr_gw_query_key(const struct ldr_gw_query *q, struct ldr_slice name);
 /* Forgets it: its views are not what they were. */
 void ldr_gw_queries_drop(struct ldr_gw_queries *q, const struct ldr_gw_query *which);
 #endif

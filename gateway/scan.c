@@ -50,14 +50,6 @@ static int read_fields(struct scan *x, const struct ldr_gw_request *q, struct ld
     return 0;
 }
 
-static size_t key_of(const struct ldr_gw_query *q, struct ldr_slice name)
-{
-    size_t k = 0;
-    while (k < q->nkeys && !ldr_slice_eq(name, ldr_slice_str(q->keys[k])))
-        k++;
-    return k;
-}
-
 /* {"key": value, ...} of every join key into columns of one row. */
 static int read_keys(struct scan *x, const struct ldr_gw_query *q, struct ldr_gw_array *arrays,
                      struct ldr_err *err)
@@ -68,7 +60,7 @@ static int read_keys(struct scan *x, const struct ldr_gw_query *q, struct ldr_gw
     ldr_json_next(&r);
     while (ldr_json_next(&r) == LDR_JSON_KEY) {
         struct ldr_slice name = r.text;
-        size_t k = key_of(q, name);
+        size_t k = ldr_gw_query_key(q, name);
         int len = (int)(name.n < 200 ? name.n : 200);
         if (k == q->nkeys || arrays[k].data.n)
             return ldr_fail(err, LDR_E_INVALID, "entity: '%.*s' %s", len, (const char *)name.p,

@@ -5,6 +5,7 @@
 #   port      40 ports from there on are its own: coordinator N listens at port + N, its peers at port + 10 + N, node N at port + 20 + N
 #   hosts, store                 the coordinators' addresses, as a list and as a URL
 #   say CODE WHAT                "ok WHAT" or "not ok WHAT"; status is 1 after any "not ok"
+#   check NAME COMMAND...        the same of a command; its output only when it fails, and in $work/log
 #   coordinator N [OPTION...], node N [OPTION...], end SIGNAL NAME       NAME: c1, n2 ...
 #   tell SECONDS COMMAND...      waits until it holds
 #   placed SHARDS REPLICAS       every replica of all of them answers
@@ -49,6 +50,12 @@ say() { # 0|1 WHAT
         echo "not ok $2"
     fi
     return "$1"
+}
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    "$@" >"$work/log" 2>&1
+    say $? "$name" || tail -n 5 "$work/log"
 }
 coordinator() { # N [OPTION...]
     n=$1

@@ -9,12 +9,6 @@ coordinators=1
 # shellcheck source=integration/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 l() { timeout 120 "$bin/larder" "$@"; }
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    "$@" >"$work/log" 2>&1
-    say $? "$name" || tail -n 5 "$work/log"
-}
 begin() { # a cluster of its own folders
     coordinator 1
     for i in 1 2 3; do node $i; done

@@ -7,12 +7,6 @@ bin=$(cd "$1" && pwd)
 # shellcheck source=integration/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 l() { timeout 60 "$bin/larder" --store "$store" "$@"; }
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    "$@" >"$work/log" 2>&1
-    say $? "$name" || tail -n 5 "$work/log"
-}
 for i in 1 2 3; do
     coordinator $i --http "127.0.0.1:$((port + 30 + i))"
     node $i --http "127.0.0.1:$((port + 33 + i))"

@@ -8,12 +8,6 @@ bin=$(cd "$1" && pwd)
 # shellcheck source=integration/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 l() { timeout 120 "$bin/larder" --store "$store" "$@"; }
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    "$@" >"$work/log" 2>&1
-    say $? "$name" || tail -n 5 "$work/log"
-}
 train() { # FILE
     l get-historical-features -s delay_model_v1 --spine spine.csv --timestamp-column event_ts --known-at-column event_ts \
         --full-feature-names -o "$1"

@@ -8,12 +8,6 @@ bin=$(cd "$1" && pwd)
 # shellcheck source=integration/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 l() { timeout 120 "$bin/larder" --store "$store" "$@"; }
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    "$@" >"$work/log" 2>&1
-    say $? "$name" || tail -n 5 "$work/log"
-}
 as() { # own|earlier|later COMMAND...
     export LARDER_WIRE="$1"
     shift
