@@ -13,6 +13,7 @@ struct peer {
     void (*put)(void *db, uint64_t entity, uint64_t version); /* durable when it returns; from any thread */
     void (*close)(void *db);
 };
-extern const struct peer peer_disk, peer_array, peer_larder, peer_lmdb, peer_rocksdb, peer_sqlite;
+extern const struct peer peer_disk, peer_array, peer_larder, peer_lmdb, peer_rocksdb, peer_sqlite, peer_redis,
+    peer_postgres;
 _Noreturn void bench_die(const char *what, const char *why);
 #endif

@@ -44,10 +44,10 @@ if [ "$part" = curves ]; then
     exec sh bench/curves.sh "$bin" "$tmp" "$out" ${curves:+"$curves"}
 fi
 if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
-    if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null; then
-        say "Installing DuckDB 1.4.0 from its package"
+    if [ ! -x "$work/venv/bin/python" ] || ! "$work/venv/bin/python" -c 'import duckdb, polars' 2>/dev/null; then
+        say "Installing DuckDB 1.4.0 and Polars 1.34.0 from their packages"
         python3 -m venv "$work/venv"
-        "$work/venv/bin/pip" install --quiet duckdb==1.4.0
+        "$work/venv/bin/pip" install --quiet duckdb==1.4.0 polars==1.34.0
     fi
     if [ ! -f "$data/spine_1000000.csv" ]; then
         say "Generating 2,000,000 facts x 25 features and the spines"
@@ -85,11 +85,17 @@ if [ "$part" = scale ] || [ "$part" = all ]; then
 fi
 if [ "$part" = write ] || [ "$part" = all ]; then
     say "Small durable writes: 1 and 32 writers, $rounds rounds"
+    # without it the others are measured all the same: it cannot reach a folder that only root may enter
+    postgres=$(sh bench/postgres.sh start "$tmp/postgres") || say "PostgreSQL does not start here and is left out"
+    trap 'sh bench/postgres.sh stop "$tmp/postgres"' EXIT
+    trap 'exit 1' INT TERM HUP
     for writers in 1 32; do
         mkdir -p "$tmp/write"
-        "$bin/bench_write" "$tmp/write" $writers "$rounds" >>"$results"
+        env ${postgres:+"BENCH_POSTGRES=$postgres"} "$bin/bench_write" "$tmp/write" $writers "$rounds" >>"$results"
         rm -rf "$tmp/write"
     done
+    sh bench/postgres.sh stop "$tmp/postgres"
+    trap - EXIT
 fi
 if [ "$part" = ingest ] || [ "$part" = offline ] || [ "$part" = all ]; then
     n=$rounds
@@ -111,9 +117,12 @@ if [ "$part" = offline ] || [ "$part" = all ]; then
     spines="$data/spine_10000.csv $data/spine_100000.csv $data/spine_1000000.csv"
     for cores in 1 2; do
         # shellcheck disable=SC2086 # three names
-        on $cores "$bin/bench_join" "$tmp/store" $spines $((rounds + 1)) $cores >>"$results"
-        # shellcheck disable=SC2086
-        on $cores "$work/venv/bin/python" bench/duck.py join "$tmp/duck.db" $spines $((rounds + 1)) $cores >>"$results"
+        {
+            on $cores "$bin/bench_join" "$tmp/store" $spines $((rounds + 1)) $cores
+            on $cores "$work/venv/bin/python" bench/duck.py join "$tmp/duck.db" $spines $((rounds + 1)) $cores
+            on $cores "$work/venv/bin/python" bench/polars_join.py "$data/facts.csv" "$data/facts.parquet" $spines \
+                $((rounds + 1)) $cores
+        } >>"$results"
     done
 fi
 # Not in `all`: it installs Feast and what it needs.
@@ -132,8 +141,8 @@ rm -rf "$tmp"
 {
     sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort | uniq -c | sed 's/^ *//; s/ / x /'
     sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release
-    dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 libuv1 redis-server memcached 2>/dev/null | grep ' .' || true
-    [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import duckdb; print("duckdb " + duckdb.__version__)'
+    dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 libuv1 redis-server memcached 'postgresql-[0-9]*' 2>/dev/null | grep ' .' || true
+    [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import importlib.metadata as m; print("\n".join(p + " " + m.version(p) for p in ("duckdb", "polars")))' 2>/dev/null
     [ "$part" != python ] || "$venv/bin/python" -c 'import sys; print("CPython " + sys.version.split()[0])'
     [ "$part" != python ] || "$venv/bin/pip" list 2>/dev/null | grep -E '^(pyarrow|pandas|polars|feast) ' | sed 's/  */ /'
 } | paste -s -d ';' | sed 's/;/; /g'

@@ -1,13 +1,13 @@
 /* Small durable writes: so many threads, one fact each at a time, on disk before the next. Systems in turn
  * within each round. usage: bench_write DIR WRITERS ROUNDS    prints "write METRIC SYSTEM VALUE UNIT" lines
- * for report.py */
+ * for report.py. PostgreSQL takes part when BENCH_POSTGRES says how to connect to one. */
 #include "bench/peer.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { PEERS = 4, WRITERS_MAX = 256, ENTITIES = 100000 };
+enum { PEERS = 6, WRITERS_MAX = 256, ENTITIES = 100000 };
 #define ROUND_SECONDS 1.0
 
 void bench_die(const char *what, const char *why)
@@ -57,12 +57,14 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         bench_die("usage", "bench_write DIR WRITERS ROUNDS");
-    static const struct peer *const peers[PEERS] = {&peer_disk, &peer_larder, &peer_lmdb, &peer_rocksdb};
+    static const struct peer *const peers[PEERS] = {&peer_disk,    &peer_larder, &peer_lmdb,
+                                                    &peer_rocksdb, &peer_redis,  &peer_postgres};
+    const int n_peers = getenv("BENCH_POSTGRES") ? PEERS : PEERS - 1;
     int writers = (int)strtol(argv[2], NULL, 10), rounds = (int)strtol(argv[3], NULL, 10);
     if (writers < 1 || writers > WRITERS_MAX)
         bench_die("usage", "1 to 256 writers");
     void *db[PEERS];
-    for (int i = 0; i < PEERS; i++) {
+    for (int i = 0; i < n_peers; i++) {
         char dir[4096];
         snprintf(dir, sizeof dir, "%s/%s", argv[1], peers[i]->name);
         if (mkdir(dir, 0755))
@@ -72,13 +74,13 @@ int main(int argc, char **argv)
             peers[i]->load(db[i], ENTITIES);
     }
     for (int r = 0; r < rounds; r++)
-        for (int i = 0; i < PEERS; i++) {
-            int at = (i + r) % PEERS;
+        for (int i = 0; i < n_peers; i++) {
+            int at = (i + r) % n_peers;
             printf("write one_fact_%d_writers %s %.0f /s\n", writers, peers[at]->name,
                    rate(peers[at], db[at], writers, (uint64_t)r + 1));
             fflush(stdout);
         }
-    for (int i = 0; i < PEERS; i++)
+    for (int i = 0; i < n_peers; i++)
         peers[i]->close(db[i]);
     return 0;
 }
