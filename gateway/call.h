@@ -27,6 +27,8 @@ struct ldr_gw_stream {
     void *ctx;
     /* Non-zero: the reader has gone, or is too slow: stop. The first one sends the answer's head. */
     int (*put)(void *ctx, struct ldr_slice bytes);
+    /* What was put so far should be with the reader soon: the end of a batch. As put. */
+    int (*flush)(void *ctx);
     bool broken; /* set by a handler that fails after its first put: the answer is cut off visibly */
 };
 

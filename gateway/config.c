@@ -34,7 +34,8 @@ static size_t table(void *config, struct ldr_option *out, size_t max)
         {"bodies", LDR_OPTION_SIZE, &c->bodies_bytes, "SIZE",
          "bodies held at one time; more get 503 (default 512MiB)"},
         {"gzip-min", LDR_OPTION_SIZE, &c->gzip_min_bytes, "SIZE",
-         "answers from here on are compressed for who takes it (default 32KiB; 0: none)"},
+         "answers from here on, and all that are streamed, are compressed for who takes it (default 32KiB; "
+         "0: none)"},
         {"head-timeout", LDR_OPTION_TIME, &c->head_us, "TIME",
          "for the request's head to come in (default 10s)"},
         {"body-timeout", LDR_OPTION_TIME, &c->body_us, "TIME",

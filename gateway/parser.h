@@ -18,11 +18,12 @@ struct ldr_gw_parser {
     bool keep_alive, old; /* old: HTTP/1.0 */
     bool expects;         /* waits for 100 Continue */
     bool takes_gzip, takes_arrow;
+    bool zipped;             /* the body is gzip */
     uint64_t length;         /* of the body as announced; UINT64_MAX: in chunks */
     struct ldr_slice target; /* path and query, until reset */
     struct ldr_slice body;   /* borrowed from the bytes fed when they hold all of it, else from `held` */
     int status;              /* after LDR_GW_BAD */
-    const char *why;
+    const char *why;         /* static, or `said` */
     /* Its own: */
     const struct ldr_gateway_config *config;
     atomic_size_t *bodies; /* bytes held by all connections; NULL: not counted */
@@ -32,7 +33,8 @@ struct ldr_gw_parser {
     char name[24], value[256];
     uint8_t name_n;
     uint16_t value_n;
-    bool in_value, has_host, gzipped;
+    bool in_value, has_host;
+    char said[160];
 };
 int ldr_gw_parser_init(struct ldr_gw_parser *p, const struct ldr_gateway_config *c, atomic_size_t *bodies);
 void ldr_gw_parser_close(struct ldr_gw_parser *p);

@@ -1,5 +1,7 @@
 /* http-parser stays in this file. */
 #include <http_parser.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -23,11 +25,26 @@ static int end_with(struct ldr_gw_parser *p, int status, const char *why)
     return -1;
 }
 
+static int end_saying(struct ldr_gw_parser *p, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static int end_saying(struct ldr_gw_parser *p, int status, const char *fmt, ...)
+{
+    va_list ap;
+    if (p->status)
+        return -1;
+    va_start(ap, fmt);
+    vsnprintf(p->said, sizeof p->said, fmt, ap);
+    va_end(ap);
+    return end_with(p, status, p->said);
+}
+
 static int count_head(struct ldr_gw_parser *p, size_t n)
 {
     p->head_bytes += n;
-    return p->head_bytes > p->config->max_head_bytes ? end_with(p, 431, "the request's head is too large")
-                                                     : 0;
+    if (p->head_bytes <= p->config->max_head_bytes)
+        return 0;
+    return end_saying(p, 431, "the request's head is too large: expected at most %llu bytes",
+                      (unsigned long long)p->config->max_head_bytes);
 }
 
 static int on_begin(http_parser *h)
@@ -40,7 +57,7 @@ static int on_url(http_parser *h, const char *at, size_t n)
 {
     struct ldr_gw_parser *p = of(h);
     if (p->url.n + n > URL_MAX)
-        return end_with(p, 414, "the address is too long");
+        return end_saying(p, 414, "the address is too long: expected at most %zu bytes", URL_MAX);
     if (ldr_buf_put(&p->url, at, n))
         return end_with(p, 503, "out of memory");
     return count_head(p, n);
@@ -61,24 +78,36 @@ static bool lists(const char *value, const char *word)
     return false;
 }
 
+static int take_encoding(struct ldr_gw_parser *p)
+{
+    bool gzip = strcasecmp(p->value, "gzip") == 0 || strcasecmp(p->value, "x-gzip") == 0;
+    if (!p->value_n || strcasecmp(p->value, "identity") == 0)
+        return 0;
+    if (!gzip || p->zipped)
+        return end_saying(p, 415, "Content-Encoding: found '%s%.64s', expected gzip or nothing",
+                          p->zipped ? "gzip, " : "", p->value);
+    p->zipped = true;
+    return 0;
+}
+
 static int take_field(struct ldr_gw_parser *p)
 {
     p->name[p->name_n < sizeof p->name ? p->name_n : 0] = '\0';
     p->value[p->value_n < sizeof p->value ? p->value_n : sizeof p->value - 1] = '\0';
     if (strcmp(p->name, "host") == 0) {
         if (p->has_host)
-            return end_with(p, 400, "more than one Host");
+            return end_with(p, 400, "Host: found two, expected one");
         p->has_host = true;
     } else if (strcmp(p->name, "expect") == 0) {
         p->expects = strcasecmp(p->value, "100-continue") == 0;
         if (!p->expects)
-            return end_with(p, 417, "an expectation that is not 100-continue");
+            return end_saying(p, 417, "Expect: found '%.64s', expected 100-continue", p->value);
     } else if (strcmp(p->name, "accept-encoding") == 0) {
         p->takes_gzip = lists(p->value, "gzip");
     } else if (strcmp(p->name, "accept") == 0) {
         p->takes_arrow |= lists(p->value, "application/vnd.apache.arrow.stream");
     } else if (strcmp(p->name, "content-encoding") == 0) {
-        p->gzipped = p->value_n && strcasecmp(p->value, "identity") != 0;
+        return take_encoding(p);
     }
     return 0;
 }
@@ -134,15 +163,14 @@ static int on_head(http_parser *h)
     p->old = h->http_minor == 0;
     p->length = h->flags & F_CHUNKED ? UINT64_MAX : h->flags & F_CONTENTLENGTH ? h->content_length : 0;
     if (h->http_major != 1)
-        return end_with(p, 505, "expected HTTP/1.1");
+        return end_saying(p, 505, "found HTTP/%d.%d, expected HTTP/1.1", h->http_major, h->http_minor);
     if (h->method == HTTP_CONNECT)
         return end_with(p, 501, "this is not a proxy");
     if (!p->old && !p->has_host)
         return end_with(p, 400, "a request without Host");
-    if (p->gzipped)
-        return end_with(p, 415, "a body that is encoded: expected it as it is");
     if (p->length != UINT64_MAX && p->length > p->config->max_body_bytes)
-        return end_with(p, 413, "the body is too large");
+        return end_saying(p, 413, "the body is too large: found %llu bytes, expected at most %llu",
+                          (unsigned long long)p->length, (unsigned long long)p->config->max_body_bytes);
     h->upgrade = 0; /* to other protocols: not heeded, as the standard allows */
     return 0;
 }
@@ -150,7 +178,8 @@ static int on_head(http_parser *h)
 static int append(struct ldr_gw_parser *p, const void *at, size_t n)
 {
     if (p->held.n + n > p->config->max_body_bytes)
-        return end_with(p, 413, "the body is too large");
+        return end_saying(p, 413, "the body is too large: expected at most %llu bytes",
+                          (unsigned long long)p->config->max_body_bytes);
     p->counted += n;
     if (p->bodies && atomic_fetch_add(p->bodies, n) + n > p->config->bodies_bytes)
         return end_with(p, 503, "too many large requests at one time");
@@ -229,7 +258,7 @@ void ldr_gw_parser_reset(struct ldr_gw_parser *p)
     p->name_n = 0;
     p->value_n = 0;
     p->begun = p->head_done = p->keep_alive = p->old = p->expects = p->takes_gzip = p->takes_arrow =
-        p->in_value = p->has_host = p->gzipped = false;
+        p->in_value = p->has_host = p->zipped = false;
     p->length = 0;
     p->target = p->body = ldr_slice(NULL, 0);
     p->status = 0;

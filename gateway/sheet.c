@@ -87,6 +87,12 @@ static int put_lines(struct ldr_gw_sheet *s, size_t nrows)
 
 /* ---- Both ---- */
 
+static int flush_stream(struct ldr_gw_sheet *s)
+{
+    struct ldr_gw_stream *to = s->answer->stream;
+    return to->flush ? to->flush(to->ctx) : 0;
+}
+
 int ldr_gw_sheet_batch(struct ldr_gw_sheet *s, size_t nrows, struct ldr_err *err)
 {
     uint64_t before = s->bytes;
@@ -100,6 +106,8 @@ int ldr_gw_sheet_batch(struct ldr_gw_sheet *s, size_t nrows, struct ldr_err *err
             rc = ldr_gw_ipc_batch(&s->ipc, s->columns, s->n, nrows);
         s->bytes = s->ipc.bytes;
     }
+    if (!rc)
+        rc = flush_stream(s);
     s->rows = nrows;
     s->row_bytes = nrows ? (s->bytes - before) / nrows : 0;
     return rc ? ldr_fail(err, rc, "the answer could not be sent: %s", ldr_error_text(rc)) : 0;
@@ -124,6 +132,7 @@ static void cut_off(struct ldr_gw_sheet *s, int rc, const struct ldr_err *err)
         ldr_buf_putc(&said.body, '\n');
         to->put(to->ctx, ldr_buf_slice(&said.body));
     }
+    flush_stream(s);
     ldr_buf_close(&said.body);
     to->broken = true;
 }

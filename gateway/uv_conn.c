@@ -166,8 +166,8 @@ static struct ldr_gw_request request_of(const struct ldr_gw_conn *c)
  * not. */
 static bool is_quick(const struct ldr_gw_conn *c, const struct ldr_gw_request *q)
 {
-    return q->route->where == LDR_GW_HERE ||
-           (q->route->where == LDR_GW_READ && c->loop->gateway->local && q->body.n <= (4u << 10));
+    return q->route->where == LDR_GW_HERE || (q->route->where == LDR_GW_READ && c->loop->gateway->local &&
+                                              q->body.n <= (4u << 10) && !c->parser.zipped);
 }
 
 static struct ldr_gw_answer *fresh_answer(struct ldr_gw_conn *c)
@@ -184,6 +184,8 @@ static void say_wrong(struct ldr_gw_conn *c, int status, const char *why)
     struct ldr_gw_request q = {.method = c->parser.method};
     struct ldr_gw_answer *a = fresh_answer(c);
     c->last = true;
+    if (status == 415)
+        a->extra = "Accept-Encoding: gzip\r\n";
     ldr_gw_fail(a, status,
                 status == 413 || status == 414 || status == 431 ? LDR_E_TOO_BIG
                 : status == 503                                 ? LDR_E_BUSY

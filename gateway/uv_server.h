@@ -8,6 +8,7 @@
 #include "env/env.h"
 #include "gateway/parser.h"
 #include "gateway/route.h"
+#include "gateway/zip.h"
 
 #define LDR_GW_READ_BYTES  ((size_t)64 << 10)  /* taken from a socket at one time */
 #define LDR_GW_SLICE_BYTES ((size_t)256 << 10) /* handed to a socket at one time */
@@ -80,7 +81,10 @@ struct ldr_gw_work {
     struct ldr_gw_request request;
     struct ldr_gw_answer answer;
     struct ldr_gw_stream stream;
-    bool is_long;
+    bool is_long, gzip;           /* gzip: of the answer, when it is streamed */
+    struct ldr_gw_zipper *zipper; /* since the first piece */
+    struct ldr_buf unzipped;      /* the request's body, when it came as gzip */
+    struct ldr_gw_unzip unzip;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t room;
     struct ldr_buf ready; /* put and not yet with the connection */

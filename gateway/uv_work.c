@@ -105,11 +105,10 @@ static int put_piece(struct ldr_gw_work *k, const uint8_t *p, size_t n, bool *wa
     return gone ? LDR_E_CANCELLED : 0;
 }
 
-static int stream_put(void *ctx, struct ldr_slice bytes)
+static int put_plain(void *ctx, struct ldr_slice bytes)
 {
     struct ldr_gw_work *k = ctx;
     int rc = 0;
-    k->answer.streamed = true;
     for (size_t at = 0; rc == 0 && at < bytes.n;) {
         size_t n = bytes.n - at < LDR_GW_SLICE_BYTES ? bytes.n - at : LDR_GW_SLICE_BYTES;
         bool waited;
@@ -119,6 +118,25 @@ static int stream_put(void *ctx, struct ldr_slice bytes)
         at += n;
     }
     return rc;
+}
+
+static int put_zipped(struct ldr_gw_work *k, struct ldr_slice bytes, enum ldr_gw_zip_how how)
+{
+    int rc = k->zipper ? 0 : ldr_gw_zipper_create(&k->zipper);
+    return rc ? rc : ldr_gw_zipper_put(k->zipper, bytes, how, put_plain, k);
+}
+
+static int stream_put(void *ctx, struct ldr_slice bytes)
+{
+    struct ldr_gw_work *k = ctx;
+    k->answer.streamed = true;
+    return k->gzip ? put_zipped(k, bytes, LDR_GW_ZIP_MORE) : put_plain(k, bytes);
+}
+
+static int stream_flush(void *ctx)
+{
+    struct ldr_gw_work *k = ctx;
+    return k->gzip && k->zipper ? put_zipped(k, ldr_slice(NULL, 0), LDR_GW_ZIP_FLUSH) : 0;
 }
 
 /* ---- and on the loop ---- */
@@ -141,7 +159,7 @@ static void begin_stream(struct ldr_gw_conn *c, struct ldr_gw_work *k)
         return;
     k->begun = true;
     c->last |= c->parser.old; /* its end is the connection's */
-    ldr_gw_say_head(c, &k->request, &k->answer, true, 0, false);
+    ldr_gw_say_head(c, &k->request, &k->answer, true, 0, k->gzip);
 }
 
 /* What is ready goes to the connection, unless the client owes us too much reading already. */
@@ -192,6 +210,10 @@ static void destroy(struct ldr_gw_work *k)
 {
     ldr_buf_close(&k->answer.body);
     ldr_buf_close(&k->ready);
+    ldr_buf_close(&k->unzipped);
+    ldr_gw_zipper_destroy(k->zipper);
+    if (k->unzip.counted)
+        atomic_fetch_sub(k->unzip.held, k->unzip.counted);
     pthread_cond_destroy(&k->room);
     pthread_mutex_destroy(&k->lock);
     ldr_release(NULL, k);
@@ -236,6 +258,19 @@ static void on_back(struct ldr_job *job)
 
 /* ---- The work ---- */
 
+/* false: the body is not what it says, and the answer says so. */
+static bool unpack(struct ldr_gw_work *k)
+{
+    struct ldr_err err = {0};
+    if (!k->unzip.held)
+        return true;
+    int rc = ldr_gw_unzip(&k->unzip, k->request.body, &k->unzipped, &err);
+    if (rc)
+        ldr_gw_fail_err(&k->answer, rc, &err);
+    k->request.body = ldr_buf_slice(&k->unzipped);
+    return rc == 0;
+}
+
 static void on_thread(struct ldr_job *job)
 {
     struct ldr_gw_work *k = (struct ldr_gw_work *)(void *)job;
@@ -249,9 +284,11 @@ static void on_thread(struct ldr_job *job)
     pthread_mutex_unlock(&k->lock);
     if (!w) {
         ldr_gw_fail(&k->answer, 503, LDR_E_NOMEM, false, "out of memory");
-    } else if (!gone) { /* else he left while it waited */
+    } else if (!gone && unpack(k)) { /* else he left while it waited */
         ldr_arena_reset(&w->arena);
         k->request.route->handler(w, &k->request, &k->answer);
+        if (k->zipper && !k->stream.broken && put_zipped(k, ldr_slice(NULL, 0), LDR_GW_ZIP_END))
+            k->stream.broken = true;
     }
     void (*after)(struct ldr_gw_worker *w, void *data) = k->answer.after;
     void *data = k->answer.after_data;
@@ -288,8 +325,13 @@ bool ldr_gw_work_begin(struct ldr_gw_conn *c, const struct ldr_gw_request *q, st
                               .conn = c,
                               .request = *q,
                               .is_long = is_long,
-                              .stream = {.ctx = k, .put = stream_put}};
+                              .gzip = c->parser.takes_gzip && g->config->gzip_min_bytes,
+                              .stream = {.ctx = k, .put = stream_put, .flush = stream_flush}};
     k->request.body = c->parser.body;
+    if (c->parser.zipped)
+        k->unzip = (struct ldr_gw_unzip){
+            .max = g->config->max_body_bytes, .held_max = g->config->bodies_bytes, .held = &g->bodies};
+    ldr_buf_init(&k->unzipped, NULL, g->config->max_body_bytes);
     k->answer.stream = &k->stream;
     ldr_buf_init(&k->answer.body, NULL, 0);
     ldr_buf_init(&k->ready, NULL, 0);

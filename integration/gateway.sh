@@ -3,7 +3,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 status=0
-for part in gateway_http gateway_write gateway_hostile; do
+for part in gateway_http gateway_write gateway_gzip gateway_hostile; do
     python3 "$here/$part.py" "$1" || status=1
 done
 exit $status

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/ipc.h"
+#include "gateway/sheet.h"
 #include "gateway/spine.h"
 
 struct sink {
@@ -100,6 +101,49 @@ static void it_ends_when_the_reader_has_gone(void **state)
     ldr_buf_close(&s.bytes);
 }
 
+struct batches {
+    size_t put, flushed, flushes;
+};
+static int put_batch(void *ctx, struct ldr_slice bytes)
+{
+    ((struct batches *)ctx)->put += bytes.n;
+    return 0;
+}
+static int flush_batch(void *ctx)
+{
+    struct batches *b = ctx;
+    b->flushes++;
+    b->flushed = b->put;
+    return 0;
+}
+
+/* The end of each batch is told, so that what compresses them keeps none back. */
+static void batches_are_flushed(void **state)
+{
+    (void)state;
+    static const int64_t numbers[] = {7, 0, -1};
+    const struct ldr_column_data number = {.type = LDR_INT64, .n = 3, .data = numbers};
+    for (int arrow = 0; arrow < 2; arrow++) {
+        struct batches seen = {0};
+        struct ldr_gw_stream to = {.ctx = &seen, .put = put_batch, .flush = flush_batch};
+        struct ldr_gw_answer answer = {.stream = &to};
+        struct ldr_gw_out column = {.name = "n", .type = LDR_INT64, .data = &number};
+        struct ldr_gw_sheet sheet;
+        struct ldr_arena arena;
+        struct ldr_err err;
+        ldr_arena_init(&arena, NULL, 0);
+        ldr_gw_sheet_init(&sheet, &answer);
+        assert_int_equal(ldr_gw_sheet_begin(&sheet, &arena, arrow, &column, 1, &err), 0);
+        for (size_t i = 1; i < 4; i++) {
+            assert_int_equal(ldr_gw_sheet_batch(&sheet, 3, &err), 0);
+            assert_true(seen.flushes == i && seen.flushed == seen.put && seen.put > 0);
+        }
+        ldr_gw_sheet_end(&sheet, 0, &err);
+        ldr_gw_sheet_close(&sheet);
+        ldr_arena_close(&arena);
+    }
+}
+
 static void infers(const char *json, size_t rows, unsigned type, bool text)
 {
     struct ldr_gw_column c = {.name = "x"};
@@ -133,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_what_it_was),
         cmocka_unit_test(it_ends_when_the_reader_has_gone),
+        cmocka_unit_test(batches_are_flushed),
         cmocka_unit_test(columns_of_json_get_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

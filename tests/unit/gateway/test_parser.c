@@ -127,7 +127,9 @@ static void refuses_what_is_wrong(void **state)
     REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", 400); /* half a body, then the end */
     REFUSES("GET / HTTP/1.1\r\nHost: a\r\nEx", 400);
     REFUSES("POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417);
-    REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", 415);
+    REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx", 415);
+    REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 1\r\n\r\nx", 415);
+    REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n", 415);
     REFUSES("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501);
     REFUSES("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 }
