@@ -1,6 +1,6 @@
 /* Proving, measuring and compacting a store. */
-#include "client/cluster_store.h"
-#include "client/layout.h"
+#include "client/cluster/cluster_store.h"
+#include "client/disk/layout.h"
 
 /* ---- Check ---- */
 

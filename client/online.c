@@ -7,7 +7,7 @@
  * well: age is a fact about the row. */
 #include <stdlib.h>
 
-#include "client/cluster_store.h"
+#include "client/cluster/cluster_store.h"
 #include "client/quick_cells.h"
 #include "client/rows.h"
 

@@ -1,5 +1,5 @@
 /* Online rows as columns. */
-#include "client/historical_batch.h"
+#include "client/historical/historical_batch.h"
 #include "client/rows.h"
 
 static int side_arrays(struct ldr_batch *b, const struct ldr_historical_opts *opts)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/files.h"
+#include "client/disk/files.h"
 
 #define MAGIC      UINT64_C(0x31504d5453524c44) /* "DLRSTMP1" */
 #define SLOT_BYTES 28

@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-#include "client/catalog.h"
-#include "client/change.h"
-#include "client/cluster_store.h"
-#include "client/files.h"
-#include "client/layout.h"
-#include "client/share_guest.h"
-#include "client/share_host.h"
+#include "client/catalog/catalog.h"
+#include "client/catalog/change.h"
+#include "client/cluster/cluster_store.h"
+#include "client/disk/files.h"
+#include "client/disk/layout.h"
+#include "client/share/share_guest.h"
+#include "client/share/share_host.h"
 
 #define MEMORY_DEFAULT      (UINT64_C(1) << 30)
 #define LATEST_DEFAULT      (UINT64_C(256) << 20)

@@ -11,10 +11,10 @@
 #include <stddef.h>
 
 #include "base/base.h"
+#include "client/disk/registry_file.h"
 #include "client/larder.h"
-#include "client/own.h"
 #include "client/place.h"
-#include "client/registry_file.h"
+#include "client/share/own.h"
 #include "client/stamp.h"
 #include "client/table.h"
 #include "env/env.h"

@@ -1,7 +1,7 @@
 /* ldr_write and ldr_write_columns: facts from memory. */
 #include <stdlib.h>
 
-#include "client/columns.h"
+#include "client/columns/columns.h"
 
 #define LOAD_ROWS 100000 /* from here on building sorted tables beats one large batch */
 #define BYTES_MAX ((size_t)1 << 34)

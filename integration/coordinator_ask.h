@@ -1,7 +1,7 @@
 /* What a drill asks coordinators. 0: no answer within two seconds. */
 #ifndef INTEGRATION_COORDINATOR_ASK_H
 #define INTEGRATION_COORDINATOR_ASK_H
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 
 /* Version of the definitions that somebody among these knows; strict: that is in force. */
 uint64_t ask_version(struct ldr_cluster_control *c, bool strict);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 #include "registry/registry.h"
 
 enum {

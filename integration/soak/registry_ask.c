@@ -1,7 +1,7 @@
 /* Questions to coordinators by whoever makes faults. */
 #include <stdlib.h>
 
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 #include "integration/soak/registry.h"
 
 static int ask(const char *hosts, enum ldr_msg_type type, const struct ldr_buf *q, uint32_t ms,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 #include "far/fake_internal.h"
 
 /* ---- The map: three nodes, arcs cut at random and cut again ever so often ---- */

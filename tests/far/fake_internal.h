@@ -1,6 +1,6 @@
 #ifndef LDR_TESTS_FAKE_INTERNAL_H
 #define LDR_TESTS_FAKE_INTERNAL_H
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 
 #define FAKE_SHARDS 40
 

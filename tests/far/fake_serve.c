@@ -2,7 +2,7 @@
  * short, so that they matter. */
 #include <stdlib.h>
 
-#include "client/share_serve.h"
+#include "client/share/share_serve.h"
 #include "far/fake_internal.h"
 
 #define PAGE_BYTES 2000u

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "client/share_guest.h"
+#include "client/share/share_guest.h"
 
 struct both {
     struct ldr_store *base;

@@ -2,7 +2,7 @@
  * Any bytes as the registry's log and as its snapshot, also with the checks of the first head put right.
  * Reading ends, at the end of the bytes or at the first record that is not whole; what reads is written again
  * as it was. */
-#include "client/registry_record.h"
+#include "client/disk/registry_record.h"
 
 static void as_log(struct ldr_slice file)
 {

@@ -1,7 +1,7 @@
 /* Clients that ask nodes for the time, and judge the answers as the real one does. */
 #include "client.h"
 
-#include "client/stamp_judge.h"
+#include "client/cluster/stamp_judge.h"
 
 #define GRACE_US 20000 /* for the others, when enough have answered */
 #define LOST_MS  400

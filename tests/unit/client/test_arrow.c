@@ -1,5 +1,5 @@
 /* Columns of other libraries: arrays made here by hand, as those make them. */
-#include "client/arrow.h"
+#include "client/columns/arrow.h"
 #include "unit/client/store_fixture.h"
 
 static int released;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 
 enum { NODES = 4 };
 static struct {

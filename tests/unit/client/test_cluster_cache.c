@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "client/cluster_cache.h"
-#include "client/files.h"
+#include "client/cluster/cluster_cache.h"
+#include "client/disk/files.h"
 
 #define ADDRESSES "127.0.0.1:7411,127.0.0.1:7412"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "client/cluster.h"
+#include "client/cluster/cluster.h"
 
 #define S INT64_C(1000000)
 

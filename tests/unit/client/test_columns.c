@@ -1,5 +1,5 @@
 /* Facts in columns: written, and results handed to Arrow and taken back. */
-#include "client/arrow.h"
+#include "client/columns/arrow.h"
 #include "unit/client/store_fixture.h"
 
 static const char defs[] = "project: t\n"

@@ -6,8 +6,8 @@
 /* cmocka wants these first */
 #include <cmocka.h>
 
-#include "client/cluster.h"
-#include "client/cluster_gate.h"
+#include "client/cluster/cluster.h"
+#include "client/cluster/cluster_gate.h"
 
 struct fake {
     int calls, failures; /* so many calls fail */

@@ -6,7 +6,7 @@
 /* cmocka wants these first */
 #include <cmocka.h>
 
-#include "client/cluster_pace.h"
+#include "client/cluster/cluster_pace.h"
 
 #define MS UINT64_C(1000)
 

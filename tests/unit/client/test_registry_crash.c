@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "client/registry_file.h"
+#include "client/disk/registry_file.h"
 #include "unit/client/store_fixture.h"
 
 static const char *const yaml[] = {

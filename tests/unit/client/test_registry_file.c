@@ -1,7 +1,7 @@
 /* The registry on disk: replay, torn ends, every single flipped bit, snapshots, failures of the disk. */
-#include "client/registry_file.h"
+#include "client/disk/registry_file.h"
 
-#include "client/registry_record.h"
+#include "client/disk/registry_record.h"
 #include "unit/client/store_fixture.h"
 
 struct reg {

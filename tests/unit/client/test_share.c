@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "client/share_serve.h"
+#include "client/share/share_serve.h"
 #include "rpc/frame.h"
 #include "rpc/rpc.h"
 

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <sys/mount.h>
 
-#include "client/share_guest.h"
+#include "client/share/share_guest.h"
 #include "unit/client/share_fixture.h"
 
 static void prepare(struct fixture *f)

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "client/sketch.h"
+#include "client/stats/sketch.h"
 
 static uint64_t rng = 1;
 static uint64_t rnd(void)

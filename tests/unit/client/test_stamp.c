@@ -1,7 +1,7 @@
 /* Times of acceptance: strictly rising, over restarts and clocks that go back. */
 #include "client/stamp.h"
 
-#include "client/files.h"
+#include "client/disk/files.h"
 #include "unit/client/clock_fixture.h"
 
 static int warnings;

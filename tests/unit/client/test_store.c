@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#include "client/layout.h"
+#include "client/disk/layout.h"
 #include "unit/client/clock_fixture.h"
 
 static const char defs[] = "entities:\n  - {name: e, join_keys: [{name: id, type: int64}]}\n"
