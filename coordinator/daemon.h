@@ -9,19 +9,17 @@
 #define LDR_DAEMON_MEMBERS 15
 
 struct ldr_daemon_config {
+    struct ldr_told told;
     uint64_t id;
     const char *dir, *listen, *advertise, *notices, *raft, *raft_listen, *http, *cluster;
-    const char *log_format, *log_level, *config;
-    bool bootstrap, check_config, help, version;
+    bool bootstrap;
     int64_t down_after_us, replace_after_us, fence_after_us;
     uint64_t moves_a_node;
     struct ldr_member members[LDR_DAEMON_MEMBERS];
     size_t nmembers;
-    struct ldr_arena arena;
 };
-/* Command line and file. LDR_E_INVALID with what is wrong. */
-int ldr_daemon_configure(struct ldr_daemon_config *c, int argc, char **argv, struct ldr_err *err);
-int ldr_daemon_help(struct ldr_buf *out);
+/* The program: run is called with the struct ldr_daemon_config that the command line and its file make. */
+int ldr_daemon_main(int argc, char **argv, int (*run)(void *config));
 
 struct ldr_daemon {
     const struct ldr_daemon_config *config;

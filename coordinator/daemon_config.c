@@ -4,13 +4,10 @@
 
 #include "coordinator/daemon.h"
 
-#define OPTIONS 40
-
-static size_t table(void *config, struct ldr_option *out, size_t max)
+static size_t options(void *config, struct ldr_option out[LDR_PROGRAM_OPTIONS])
 {
     struct ldr_daemon_config *c = config;
     const struct ldr_option all[] = {
-        {"config", LDR_OPTION_TEXT, &c->config, "FILE", "read options from FILE; those given here win"},
         {"id", LDR_OPTION_U64, &c->id, "N", "number of this member, never used again once removed"},
         {"dir", LDR_OPTION_TEXT, &c->dir, "DIR", "where its log is kept"},
         {"listen", LDR_OPTION_TEXT, &c->listen, "HOST:PORT",
@@ -37,31 +34,16 @@ static size_t table(void *config, struct ldr_option *out, size_t max)
          "a node silent so long fills its replicas anew before it counts again; 0s: never (default 168h)"},
         {"moves-a-node", LDR_OPTION_U64, &c->moves_a_node, "N",
          "moves at one time onto or off one node (default 2)"},
-        {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
-        {"log-level", LDR_OPTION_TEXT, &c->log_level, "LEVEL", "debug, info, warn or error (default info)"},
-        {"check-config", LDR_OPTION_FLAG, &c->check_config, NULL, "say whether all this is right, and end"},
-        {"help", LDR_OPTION_FLAG, &c->help, NULL, "show this"},
-        {"version", LDR_OPTION_FLAG, &c->version, NULL, "show the version"},
     };
-    LDR_ASSERT(sizeof all / sizeof *all <= max);
+    LDR_ASSERT(sizeof all / sizeof *all <= LDR_PROGRAM_OPTIONS);
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
-}
-
-int ldr_daemon_help(struct ldr_buf *out)
-{
-    struct ldr_daemon_config none;
-    struct ldr_option options[OPTIONS];
-    ldr_buf_puts(out, "usage: larder-coordinator --id N --dir DIR --raft HOST:PORT [--cluster LIST "
-                      "--bootstrap] [OPTION...]\n\n"
-                      "A member of the replicated registry of a Larder cluster: 1, 3 or 5 of them.\n\n");
-    return ldr_options_help(options, table(&none, options, OPTIONS), out);
 }
 
 /* "1@a:1,2@b:2" */
 static int read_members(struct ldr_daemon_config *c, struct ldr_err *err)
 {
-    char *text = ldr_arena_strndup(&c->arena, c->cluster, strlen(c->cluster)), *next = NULL;
+    char *text = ldr_arena_strndup(&c->told.arena, c->cluster, strlen(c->cluster)), *next = NULL;
     if (!text)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     for (char *one = strtok_r(text, ",", &next); one; one = strtok_r(NULL, ",", &next)) {
@@ -80,8 +62,9 @@ static int read_members(struct ldr_daemon_config *c, struct ldr_err *err)
     return 0;
 }
 
-static int check(struct ldr_daemon_config *c, struct ldr_err *err)
+static int check(void *config, struct ldr_err *err)
 {
+    struct ldr_daemon_config *c = config;
     const struct {
         const char *name, *value;
         bool needed;
@@ -116,14 +99,17 @@ static int check(struct ldr_daemon_config *c, struct ldr_err *err)
     return 0;
 }
 
-int ldr_daemon_configure(struct ldr_daemon_config *c, int argc, char **argv, struct ldr_err *err)
+int ldr_daemon_main(int argc, char **argv, int (*run)(void *config))
 {
-    static const struct ldr_options_of of = {sizeof *c, table};
-    *c = (struct ldr_daemon_config){.listen = "127.0.0.1:7410",
-                                    .fence_after_us = INT64_C(7) * 86400 * 1000000,
-                                    .log_format = "text",
-                                    .log_level = "info"};
-    ldr_arena_init(&c->arena, NULL, 4096);
-    int rc = ldr_options_load(&of, c, argc, argv, &c->arena, err);
-    return rc || c->help || c->version ? rc : check(c, err);
+    const struct ldr_program program = {
+        .name = "larder-coordinator",
+        .about = "usage: larder-coordinator --id N --dir DIR --raft HOST:PORT [--cluster LIST "
+                 "--bootstrap] [OPTION...]\n\n"
+                 "A member of the replicated registry of a Larder cluster: 1, 3 or 5 of them.\n\n",
+        .size = sizeof(struct ldr_daemon_config),
+        .options = options,
+        .check = check,
+        .run = run};
+    struct ldr_daemon_config c = {.listen = "127.0.0.1:7410", .fence_after_us = INT64_C(7) * 86400 * 1000000};
+    return ldr_program_main(&program, &c, argc, argv);
 }

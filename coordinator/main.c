@@ -6,10 +6,6 @@
 
 #include "coordinator/daemon.h"
 
-#ifndef LARDER_VERSION
-#define LARDER_VERSION "0.0.0"
-#endif
-
 struct signals {
     struct ldr_daemon *d;
     uv_signal_t handles[2];
@@ -66,14 +62,15 @@ static int open_all(struct ldr_daemon *d, struct ldr_err *err)
     return rc;
 }
 
-static int run(const struct ldr_daemon_config *c)
+static int run(void *config)
 {
+    const struct ldr_daemon_config *c = config;
     static struct ldr_daemon d; /* one a process; a member of main, not of the library */
     struct signals signals = {.d = &d};
     struct ldr_err err;
     d.config = c;
     d.clock = ldr_clock_system();
-    int rc = ldr_log_lines_init(&d.lines, "coordinator", c->log_format, c->log_level, &err);
+    int rc = ldr_log_lines_init(&d.lines, "coordinator", c->told.log_format, c->told.log_level, &err);
     if (rc) {
         fprintf(stderr, "larder-coordinator: %s\n", err.message);
         return 2;
@@ -107,34 +104,5 @@ static int run(const struct ldr_daemon_config *c)
 
 int main(int argc, char **argv)
 {
-#ifdef LARDER_FAULTS
-    const char *bug = getenv("LARDER_BUG"); /* test builds: is it noticed? */
-    if (bug && !ldr_bug_switch(bug)) {
-        fprintf(stderr, "larder-coordinator: LARDER_BUG=%s: no such planted bug\n", bug);
-        return 2;
-    }
-#endif
-    struct ldr_daemon_config c;
-    struct ldr_err err;
-    signal(SIGPIPE, SIG_IGN);
-    int rc = ldr_daemon_configure(&c, argc, argv, &err);
-    int code = 0;
-    if (rc) {
-        fprintf(stderr, "larder-coordinator: %s\n", err.message);
-        code = 2;
-    } else if (c.help) {
-        struct ldr_buf b;
-        ldr_buf_init(&b, NULL, 0);
-        ldr_daemon_help(&b);
-        fputs(ldr_buf_cstr(&b), stdout);
-        ldr_buf_close(&b);
-    } else if (c.version) {
-        puts("larder-coordinator " LARDER_VERSION);
-    } else if (c.check_config) {
-        puts("the configuration is right");
-    } else {
-        code = run(&c);
-    }
-    ldr_arena_close(&c.arena);
-    return code;
+    return ldr_daemon_main(argc, argv, run);
 }

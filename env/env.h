@@ -5,7 +5,7 @@
 #include "base/base.h"
 #include "env/log_lines.h"
 #include "env/loop.h"
-#include "env/options_load.h"
+#include "env/program.h"
 #include "env/uv_loop.h"
 
 struct ldr_clock {

@@ -5,13 +5,10 @@
 #include "env/env.h"
 #include "gateway/gateway.h"
 
-#define OPTIONS 40
-
-static size_t table(void *config, struct ldr_option *out, size_t max)
+static size_t options(void *config, struct ldr_option out[LDR_PROGRAM_OPTIONS])
 {
     struct ldr_gateway_config *c = config;
     const struct ldr_option all[] = {
-        {"config", LDR_OPTION_TEXT, &c->config, "FILE", "read options from FILE; those given here win"},
         {"store", LDR_OPTION_TEXT, &c->store, "URL",
          "local:DIR or cluster:host:port,... (default: LARDER_STORE, else what the definitions say)"},
         {"dir", LDR_OPTION_TEXT, &c->dir, "DIR",
@@ -55,24 +52,10 @@ static size_t table(void *config, struct ldr_option *out, size_t max)
          "after SIGTERM: /health says 503 for so long before connections are refused (default 0)"},
         {"stop-after", LDR_OPTION_TIME, &c->stop_us, "TIME",
          "then: longest that requests under way may take (default 20s)"},
-        {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
-        {"log-level", LDR_OPTION_TEXT, &c->log_level, "LEVEL", "debug, info, warn or error (default info)"},
-        {"check-config", LDR_OPTION_FLAG, &c->check_config, NULL, "say whether all this is right, and end"},
-        {"help", LDR_OPTION_FLAG, &c->help, NULL, "show this"},
-        {"version", LDR_OPTION_FLAG, &c->version, NULL, "show the version"},
     };
-    LDR_ASSERT(sizeof all / sizeof *all <= max);
+    LDR_ASSERT(sizeof all / sizeof *all <= LDR_PROGRAM_OPTIONS);
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
-}
-
-int ldr_gateway_config_help(struct ldr_buf *out)
-{
-    struct ldr_gateway_config none;
-    struct ldr_option options[OPTIONS];
-    ldr_buf_puts(out, "usage: larder-gateway [--store URL] [OPTION...]\n\n"
-                      "Answers HTTP with JSON for a Larder store: Feast's paths and Larder's own.\n\n");
-    return ldr_options_help(options, table(&none, options, OPTIONS), out);
 }
 
 static int in_range(const char *name, uint64_t v, uint64_t from, uint64_t to, struct ldr_err *err)
@@ -83,8 +66,9 @@ static int in_range(const char *name, uint64_t v, uint64_t from, uint64_t to, st
                           (unsigned long long)v, (unsigned long long)from, (unsigned long long)to);
 }
 
-static int check(const struct ldr_gateway_config *c, struct ldr_err *err)
+static int check(void *config, struct ldr_err *err)
 {
+    const struct ldr_gateway_config *c = config;
     const struct {
         const char *name;
         uint64_t v, from, to;
@@ -119,29 +103,32 @@ static int check(const struct ldr_gateway_config *c, struct ldr_err *err)
     return 0;
 }
 
-int ldr_gateway_configure(struct ldr_gateway_config *c, int argc, char **argv, struct ldr_err *err)
+int ldr_gateway_main(int argc, char **argv, int (*run)(void *config))
 {
-    static const struct ldr_options_of of = {sizeof *c, table};
-    *c = (struct ldr_gateway_config){.dir = ".",
-                                     .listen = "127.0.0.1:6566",
-                                     .fresh = "own",
-                                     .long_threads = 2,
-                                     .queue = 1024,
-                                     .connections = 10000,
-                                     .rows = 10000,
-                                     .max_head_bytes = 16u << 10,
-                                     .max_body_bytes = 32u << 20,
-                                     .bodies_bytes = 512u << 20,
-                                     .gzip_min_bytes = 32u << 10,
-                                     .head_us = 10000000,
-                                     .body_us = 30000000,
-                                     .idle_us = 75000000,
-                                     .write_us = 30000000,
-                                     .read_us = 5000000,
-                                     .stop_us = 20000000,
-                                     .log_format = "text",
-                                     .log_level = "info"};
-    ldr_arena_init(&c->arena, NULL, 4096);
-    int rc = ldr_options_load(&of, c, argc, argv, &c->arena, err);
-    return rc || c->help || c->version ? rc : check(c, err);
+    const struct ldr_program program = {
+        .name = "larder-gateway",
+        .about = "usage: larder-gateway [--store URL] [OPTION...]\n\n"
+                 "Answers HTTP with JSON for a Larder store: Feast's paths and Larder's own.\n\n",
+        .size = sizeof(struct ldr_gateway_config),
+        .options = options,
+        .check = check,
+        .run = run};
+    struct ldr_gateway_config c = {.dir = ".",
+                                   .listen = "127.0.0.1:6566",
+                                   .fresh = "own",
+                                   .long_threads = 2,
+                                   .queue = 1024,
+                                   .connections = 10000,
+                                   .rows = 10000,
+                                   .max_head_bytes = 16u << 10,
+                                   .max_body_bytes = 32u << 20,
+                                   .bodies_bytes = 512u << 20,
+                                   .gzip_min_bytes = 32u << 10,
+                                   .head_us = 10000000,
+                                   .body_us = 30000000,
+                                   .idle_us = 75000000,
+                                   .write_us = 30000000,
+                                   .read_us = 5000000,
+                                   .stop_us = 20000000};
+    return ldr_program_main(&program, &c, argc, argv);
 }

@@ -26,7 +26,7 @@ static int store_url(struct ldr_gateway_config *c, struct ldr_err *err)
     char declared[DECLARED_MAX];
     const char *given = c->store ? c->store : getenv("LARDER_STORE");
     if (given && *given) {
-        c->store = strchr(given, ':') ? given : ldr_arena_printf(&c->arena, "local:%s", given);
+        c->store = strchr(given, ':') ? given : ldr_arena_printf(&c->told.arena, "local:%s", given);
         return c->store ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
     }
     int rc = ldr_definitions_store(c->dir, declared, sizeof declared, err);
@@ -34,8 +34,8 @@ static int store_url(struct ldr_gateway_config *c, struct ldr_err *err)
         return rc;
     const char *url = rc ? "local:.larder" : declared;
     bool beside = strncmp(url, "local:", 6) == 0 && url[6] != '/' && strcmp(c->dir, ".") != 0;
-    c->store = beside ? ldr_arena_printf(&c->arena, "local:%s/%s", c->dir, url + 6)
-                      : ldr_arena_strndup(&c->arena, url, strlen(url));
+    c->store = beside ? ldr_arena_printf(&c->told.arena, "local:%s/%s", c->dir, url + 6)
+                      : ldr_arena_strndup(&c->told.arena, url, strlen(url));
     return c->store ? 0 : ldr_fail(err, LDR_E_NOMEM, "out of memory");
 }
 
@@ -82,15 +82,16 @@ static void pause_us(int64_t us)
     nanosleep(&t, NULL);
 }
 
-static int run(struct ldr_gateway_config *c)
+static int run(void *config)
 {
+    struct ldr_gateway_config *c = config;
     struct ldr_gateway g = {0};
     struct ldr_log_lines lines;
     struct ldr_err err = {0};
     sigset_t set;
     int number, code = 0;
     g.config = c;
-    int rc = ldr_log_lines_init(&lines, "gateway", c->log_format, c->log_level, &err);
+    int rc = ldr_log_lines_init(&lines, "gateway", c->told.log_format, c->told.log_level, &err);
     if (!rc)
         rc = store_url(c, &err);
     if (rc) {
@@ -140,27 +141,5 @@ static int run(struct ldr_gateway_config *c)
 
 int main(int argc, char **argv)
 {
-    struct ldr_gateway_config c;
-    struct ldr_err err;
-    signal(SIGPIPE, SIG_IGN);
-    int rc = ldr_gateway_configure(&c, argc, argv, &err);
-    int code = 0;
-    if (rc) {
-        fprintf(stderr, "larder-gateway: %s\n", err.message);
-        code = 2;
-    } else if (c.help) {
-        struct ldr_buf b;
-        ldr_buf_init(&b, NULL, 0);
-        ldr_gateway_config_help(&b);
-        fputs(ldr_buf_cstr(&b), stdout);
-        ldr_buf_close(&b);
-    } else if (c.version) {
-        printf("larder-gateway %s\n", ldr_version());
-    } else if (c.check_config) {
-        puts("the configuration is right");
-    } else {
-        code = run(&c);
-    }
-    ldr_arena_close(&c.arena);
-    return code;
+    return ldr_gateway_main(argc, argv, run);
 }

@@ -10,22 +10,19 @@
 #define LDR_NODE_SPANS 14 /* of the histograms */
 
 struct ldr_node_config {
+    struct ldr_told told;
     const char *name, *dir, *listen, *advertise, *http, *cluster, *coordinators, *notices, *zone;
-    const char *log_format, *log_level, *config;
     uint64_t weight, threads;
     uint64_t cache_bytes, latest_bytes, write_buffer_bytes, queue_bytes, min_free_bytes, ballast_bytes,
         copy_bytes_s;
     int64_t scrub_every_us, lag_bound_us, tomb_grace_us, stop_us;
-    bool check_config, help, version;
     const char *addresses[LDR_CONTROL_ADDRESSES_MAX];
     size_t naddresses;
     const char *notice_addresses[LDR_CONTROL_ADDRESSES_MAX];
     size_t nnotices;
-    struct ldr_arena arena; /* to be closed whatever configure returned */
 };
-/* Command line and file. LDR_E_INVALID with what is wrong. */
-int ldr_node_configure(struct ldr_node_config *c, int argc, char **argv, struct ldr_err *err);
-int ldr_node_config_help(struct ldr_buf *out);
+/* The program: run is called with the struct ldr_node_config that the command line and its file make. */
+int ldr_node_main(int argc, char **argv, int (*run)(void *config));
 
 struct ldr_node_times { /* of one type of request */
     uint64_t count, failed, sum_us, cell[LDR_NODE_SPANS + 1];

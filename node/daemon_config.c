@@ -3,13 +3,10 @@
 
 #include "node/daemon.h"
 
-#define OPTIONS 40
-
-static size_t table(void *config, struct ldr_option *out, size_t max)
+static size_t options(void *config, struct ldr_option out[LDR_PROGRAM_OPTIONS])
 {
     struct ldr_node_config *c = config;
     const struct ldr_option all[] = {
-        {"config", LDR_OPTION_TEXT, &c->config, "FILE", "read options from FILE; those given here win"},
         {"name", LDR_OPTION_TEXT, &c->name, "NAME",
          "what it is called in logs and at its peers (default: node)"},
         {"dir", LDR_OPTION_TEXT, &c->dir, "DIR", "where it keeps its data; one process at a time"},
@@ -46,30 +43,16 @@ static size_t table(void *config, struct ldr_option *out, size_t max)
         {"tombstone-grace", LDR_OPTION_TIME, &c->tomb_grace_us, "TIME",
          "an erasure names its entity at least so long (default 240h)"},
         {"stop-after", LDR_OPTION_TIME, &c->stop_us, "TIME", "longest that stopping may take (default 20s)"},
-        {"log-format", LDR_OPTION_TEXT, &c->log_format, "FORMAT", "text or json (default text)"},
-        {"log-level", LDR_OPTION_TEXT, &c->log_level, "LEVEL", "debug, info, warn or error (default info)"},
-        {"check-config", LDR_OPTION_FLAG, &c->check_config, NULL, "say whether all this is right, and end"},
-        {"help", LDR_OPTION_FLAG, &c->help, NULL, "show this"},
-        {"version", LDR_OPTION_FLAG, &c->version, NULL, "show the version"},
     };
-    LDR_ASSERT(sizeof all / sizeof *all <= max);
+    LDR_ASSERT(sizeof all / sizeof *all <= LDR_PROGRAM_OPTIONS);
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
-}
-
-int ldr_node_config_help(struct ldr_buf *out)
-{
-    struct ldr_node_config none;
-    struct ldr_option options[OPTIONS];
-    ldr_buf_puts(out, "usage: larder-node --dir DIR --coordinators LIST [OPTION...]\n\n"
-                      "Stores replicas of the shards of a Larder cluster and answers for them.\n\n");
-    return ldr_options_help(options, table(&none, options, OPTIONS), out);
 }
 
 static int read_list(struct ldr_node_config *c, const char *name, const char *list, const char **out,
                      size_t *n, struct ldr_err *err)
 {
-    char *text = ldr_arena_strndup(&c->arena, list, strlen(list)), *next = NULL;
+    char *text = ldr_arena_strndup(&c->told.arena, list, strlen(list)), *next = NULL;
     if (!text)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     for (char *one = strtok_r(text, ",", &next); one; one = strtok_r(NULL, ",", &next)) {
@@ -82,8 +65,9 @@ static int read_list(struct ldr_node_config *c, const char *name, const char *li
     return 0;
 }
 
-static int check(struct ldr_node_config *c, struct ldr_err *err)
+static int check(void *config, struct ldr_err *err)
 {
+    struct ldr_node_config *c = config;
     if (!c->advertise)
         c->advertise = c->listen;
     const struct {
@@ -114,29 +98,32 @@ static int check(struct ldr_node_config *c, struct ldr_err *err)
     return 0;
 }
 
-int ldr_node_configure(struct ldr_node_config *c, int argc, char **argv, struct ldr_err *err)
+int ldr_node_main(int argc, char **argv, int (*run)(void *config))
 {
-    static const struct ldr_options_of of = {sizeof *c, table};
-    *c = (struct ldr_node_config){.name = "node",
-                                  .listen = "127.0.0.1:7420",
-                                  .cluster = "",
-                                  .zone = "",
-                                  .weight = 100,
-                                  .threads = 8,
-                                  .cache_bytes = 16 << 20,
-                                  .latest_bytes = 32 << 20,
-                                  .write_buffer_bytes = 8 << 20,
-                                  .queue_bytes = 256 << 20,
-                                  .min_free_bytes = 256 << 20,
-                                  .ballast_bytes = 64 << 20,
-                                  .copy_bytes_s = 64 << 20,
-                                  .scrub_every_us = INT64_C(86400000000),
-                                  .lag_bound_us = 2000000,
-                                  .tomb_grace_us = INT64_C(864000000000),
-                                  .stop_us = 20000000,
-                                  .log_format = "text",
-                                  .log_level = "info"};
-    ldr_arena_init(&c->arena, NULL, 4096);
-    int rc = ldr_options_load(&of, c, argc, argv, &c->arena, err);
-    return rc || c->help || c->version ? rc : check(c, err);
+    const struct ldr_program program = {
+        .name = "larder-node",
+        .about = "usage: larder-node --dir DIR --coordinators LIST [OPTION...]\n\n"
+                 "Stores replicas of the shards of a Larder cluster and answers for them.\n\n",
+        .size = sizeof(struct ldr_node_config),
+        .options = options,
+        .check = check,
+        .run = run};
+    struct ldr_node_config c = {.name = "node",
+                                .listen = "127.0.0.1:7420",
+                                .cluster = "",
+                                .zone = "",
+                                .weight = 100,
+                                .threads = 8,
+                                .cache_bytes = 16 << 20,
+                                .latest_bytes = 32 << 20,
+                                .write_buffer_bytes = 8 << 20,
+                                .queue_bytes = 256 << 20,
+                                .min_free_bytes = 256 << 20,
+                                .ballast_bytes = 64 << 20,
+                                .copy_bytes_s = 64 << 20,
+                                .scrub_every_us = INT64_C(86400000000),
+                                .lag_bound_us = 2000000,
+                                .tomb_grace_us = INT64_C(864000000000),
+                                .stop_us = 20000000};
+    return ldr_program_main(&program, &c, argc, argv);
 }

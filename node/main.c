@@ -237,14 +237,15 @@ static int open_node(struct ldr_node_daemon *d, struct ldr_err *err)
     return rc;
 }
 
-static int run(const struct ldr_node_config *c)
+static int run(void *config)
 {
+    const struct ldr_node_config *c = config;
     static struct ldr_node_daemon d; /* one a process */
     struct signals signals = {.d = &d};
     struct ldr_err err;
     pthread_t waiter;
     d.config = c;
-    int rc = ldr_log_lines_init(&d.lines, c->name, c->log_format, c->log_level, &err);
+    int rc = ldr_log_lines_init(&d.lines, c->name, c->told.log_format, c->told.log_level, &err);
     if (rc) {
         fprintf(stderr, "larder-node: %s\n", err.message);
         return 2;
@@ -287,34 +288,5 @@ static int run(const struct ldr_node_config *c)
 
 int main(int argc, char **argv)
 {
-#ifdef LARDER_FAULTS
-    const char *bug = getenv("LARDER_BUG"); /* test builds: is it noticed? */
-    if (bug && !ldr_bug_switch(bug)) {
-        fprintf(stderr, "larder-node: LARDER_BUG=%s: no such planted bug\n", bug);
-        return 2;
-    }
-#endif
-    struct ldr_node_config c;
-    struct ldr_err err;
-    signal(SIGPIPE, SIG_IGN);
-    int rc = ldr_node_configure(&c, argc, argv, &err);
-    int code = 0;
-    if (rc) {
-        fprintf(stderr, "larder-node: %s\n", err.message);
-        code = 2;
-    } else if (c.help) {
-        struct ldr_buf b;
-        ldr_buf_init(&b, NULL, 0);
-        ldr_node_config_help(&b);
-        fputs(ldr_buf_cstr(&b), stdout);
-        ldr_buf_close(&b);
-    } else if (c.version) {
-        puts("larder-node " LARDER_VERSION);
-    } else if (c.check_config) {
-        puts("the configuration is right");
-    } else {
-        code = run(&c);
-    }
-    ldr_arena_close(&c.arena);
-    return code;
+    return ldr_node_main(argc, argv, run);
 }

@@ -11,32 +11,45 @@
 #include "env/env.h"
 
 struct config {
-    const char *config, *name;
+    struct ldr_told told;
+    const char *name;
     uint64_t n, m;
     bool flag;
 };
-static size_t table(void *config, struct ldr_option *out, size_t max)
+static size_t options(void *config, struct ldr_option out[LDR_PROGRAM_OPTIONS])
 {
     struct config *c = config;
-    const struct ldr_option all[] = {{"config", LDR_OPTION_TEXT, &c->config, "FILE", "a file"},
-                                     {"name", LDR_OPTION_TEXT, &c->name, "NAME", "a name"},
+    const struct ldr_option all[] = {{"name", LDR_OPTION_TEXT, &c->name, "NAME", "a name"},
                                      {"n", LDR_OPTION_U64, &c->n, "N", "a number"},
                                      {"m", LDR_OPTION_U64, &c->m, "M", "another"},
                                      {"flag", LDR_OPTION_FLAG, &c->flag, NULL, "a flag"}};
-    assert_true(max >= 5);
     memcpy(out, all, sizeof all);
-    return 5;
+    return 4;
 }
-static const struct ldr_options_of of = {sizeof(struct config), table};
+static int check(void *config, struct ldr_err *err)
+{
+    struct config *c = config;
+    return c->n == 13 ? ldr_fail(err, LDR_E_INVALID, "n: found 13, expected luck") : 0;
+}
+static int run(void *config)
+{
+    return (int)((struct config *)config)->n;
+}
+static const struct ldr_program program = {
+    "a-program", "usage: a-program\n\n", sizeof(struct config), options, check, run};
 
 static char path[] = "/tmp/larder-options-XXXXXX";
-static struct ldr_arena arena;
+static struct ldr_arena arena; /* of the last load */
 static struct ldr_err err;
 
 static int load(struct config *c, int argc, const char **argv)
 {
-    *c = (struct config){.name = "default", .n = 1, .m = 2};
-    return ldr_options_load(&of, c, argc, (char **)(uintptr_t)argv, &arena, &err);
+    ldr_arena_close(&arena);
+    ldr_arena_init(&arena, NULL, 0);
+    *c = (struct config){.told.arena = arena, .name = "default", .n = 1, .m = 2};
+    int rc = ldr_program_configure(&program, c, argc, (char **)(uintptr_t)argv, &err);
+    arena = c->told.arena;
+    return rc;
 }
 static void write_file(const char *text, size_t n)
 {
@@ -72,7 +85,7 @@ static void the_command_line_wins(void **state)
     assert_int_equal(c.n, 9);
     assert_int_equal(c.m, 2); /* neither says anything of it */
     assert_true(c.flag);
-    assert_string_equal(c.config, path);
+    assert_string_equal(c.told.config, path);
     assert_int_equal(load(&c, 1, argv), 0); /* no file */
     assert_string_equal(c.name, "default");
 }
@@ -110,10 +123,30 @@ static void a_file_has_a_limit(void **state)
     free(text);
 }
 
+static int outcome(int argc, const char **argv)
+{
+    struct config c = {.name = "default", .n = 1, .m = 2};
+    return ldr_program_main(&program, &c, argc, (char **)(uintptr_t)argv);
+}
+static void a_program_ends_with_what_it_was_told(void **state)
+{
+    const char *runs[] = {"x", "--n", "9"}, *checks[] = {"x", "--n", "9", "--check-config"},
+               *wrong[] = {"x", "--n", "13"}, *unknown[] = {"x", "--what"},
+               *helps[] = {"x", "--n", "13", "--help"}, *version[] = {"x", "--version"};
+    (void)state;
+    assert_int_equal(outcome(1, runs), 1);
+    assert_int_equal(outcome(3, runs), 9);
+    assert_int_equal(outcome(4, checks), 0); /* it does not run */
+    assert_int_equal(outcome(3, wrong), 2);
+    assert_int_equal(outcome(2, unknown), 2);
+    assert_int_equal(outcome(4, helps), 0); /* whatever else is wrong */
+    assert_int_equal(outcome(2, version), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {T(the_command_line_wins), T(what_is_wrong_is_named),
-                                       T(a_file_has_a_limit)};
+                                       T(a_file_has_a_limit), T(a_program_ends_with_what_it_was_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
