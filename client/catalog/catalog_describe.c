@@ -1,6 +1,6 @@
 /* ldr_describe: everything about one thing, as rows of field and value. */
+#include "client/catalog/question.h"
 #include "client/catalog/show.h"
-#include "client/store.h"
 
 struct describe {
     const struct ldr_registry *r;
@@ -160,51 +160,36 @@ static int lineage_fields(struct describe *d, enum ldr_kind k, const char *name)
     return rc;
 }
 
+/* There is none at that version: never, or not then. */
+static int describe_missing(const struct ldr_question *q, const char *name, uint64_t version)
+{
+    const struct ldr_catalog *c = q->catalog;
+    struct ldr_arena a;
+    struct ldr_version_info *v;
+    uint32_t n;
+    ldr_arena_init(&a, NULL, 0);
+    bool was = ldr_registry_versions(c->registry, q->kind, name, &a, &v, &n) == 0;
+    ldr_arena_close(&a);
+    return was ? ldr_fail(q->err, LDR_E_NOT_FOUND, "there was no %s '%s' at version %llu of the registry",
+                          ldr_kind_name(q->kind), name, (unsigned long long)(version ? version : c->version))
+               : ldr_show_missing(c->registry, q->kind, name, q->err);
+}
+
 int ldr_describe(struct ldr_store *s, const char *kind, const char *name, uint64_t version,
                  struct ldr_table **out, struct ldr_err *err)
 {
     static const char *const columns[] = {"field", "value"};
-    *out = NULL;
-    ldr_err_clear(err);
-    int entered = ldr_store_enter(s, err);
-    if (entered)
-        return entered;
-    enum ldr_kind k;
-    int rc = ldr_show_kind(kind, &k, err);
+    struct ldr_question q;
+    int rc = ldr_question_begin_kind(&q, s, kind, out, err);
     if (rc)
         return rc;
     if (!name)
-        return ldr_fail(err, LDR_E_INVALID, "a %s must be named", ldr_kind_name(k));
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    struct ldr_arena a;
-    ldr_arena_init(&a, NULL, 0);
-    struct describe d = {c->registry, &a, NULL, version};
-    if (ldr_table_make(columns, 2, &d.t)) {
-        rc = ldr_fail(err, LDR_E_NOMEM, "out of memory");
-        goto out;
-    }
-    if (!kind_fields(&d, k, name)) {
-        struct ldr_version_info *v;
-        uint32_t n;
-        bool was = ldr_registry_versions(c->registry, k, name, &a, &v, &n) == 0;
-        rc = was ? ldr_fail(err, LDR_E_NOT_FOUND, "there was no %s '%s' at version %llu of the registry",
-                            ldr_kind_name(k), name, (unsigned long long)(version ? version : c->version))
-                 : ldr_show_missing(c->registry, k, name, err);
-        ldr_table_destroy(d.t);
-        goto out;
-    }
-    rc = history_fields(&d, k, name);
-    if (!rc)
-        rc = lineage_fields(&d, k, name);
-    int made = ldr_table_finish(d.t, out);
-    rc = rc ? rc : made;
-    if (rc) {
-        ldr_table_destroy(*out);
-        *out = NULL;
-        ldr_fail(err, rc, "%s cannot be described: %s", name, ldr_code_text(rc));
-    }
-out:
-    ldr_arena_close(&a);
-    ldr_catalog_release(c);
-    return rc;
+        rc = ldr_fail(err, LDR_E_INVALID, "a %s must be named", ldr_kind_name(q.kind));
+    rc = rc ? rc : ldr_question_columns(&q, columns, 2);
+    struct describe d = {q.catalog->registry, &q.arena, q.table, version};
+    if (!rc && !kind_fields(&d, q.kind, name))
+        rc = describe_missing(&q, name, version);
+    rc = rc ? rc : history_fields(&d, q.kind, name);
+    rc = rc ? rc : lineage_fields(&d, q.kind, name);
+    return ldr_question_end(&q, rc, "%s cannot be described", name ? name : kind);
 }

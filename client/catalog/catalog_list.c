@@ -1,6 +1,6 @@
 /* ldr_list, ldr_search, ldr_versions, ldr_diff: the catalog as tables. */
+#include "client/catalog/question.h"
 #include "client/catalog/show.h"
-#include "client/store.h"
 
 /* The two columns that every list ends with: version of the thing, and when it came. */
 static int history_cells(const struct ldr_registry *r, enum ldr_kind kind, const char *name,
@@ -138,161 +138,86 @@ static const struct {
 
 int ldr_list(struct ldr_store *s, const char *kind, struct ldr_table **out, struct ldr_err *err)
 {
-    *out = NULL;
-    ldr_err_clear(err);
-    int entered = ldr_store_enter(s, err);
-    if (entered)
-        return entered;
-    enum ldr_kind k;
-    int rc = ldr_show_kind(kind, &k, err);
+    struct ldr_question q;
+    int rc = ldr_question_begin_kind(&q, s, kind, out, err);
     if (rc)
         return rc;
     size_t ncols = 0;
-    while (ncols < 16 && lists[k].columns[ncols])
+    while (ncols < 16 && lists[q.kind].columns[ncols])
         ncols++;
-    struct ldr_table *t;
-    if (ldr_table_make(lists[k].columns, ncols, &t))
-        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    struct ldr_arena a;
-    ldr_arena_init(&a, NULL, 0);
-    rc = lists[k].rows(c->registry, &a, t);
-    int made = ldr_table_finish(t, out);
-    rc = rc ? rc : made;
-    if (rc) {
-        ldr_table_destroy(*out);
-        *out = NULL;
-        ldr_fail(err, rc, "%s cannot be listed: %s", kind, ldr_code_text(rc));
-    }
-    ldr_arena_close(&a);
-    ldr_catalog_release(c);
-    return rc;
+    rc = ldr_question_columns(&q, lists[q.kind].columns, ncols);
+    if (!rc)
+        rc = lists[q.kind].rows(q.catalog->registry, &q.arena, q.table);
+    return ldr_question_end(&q, rc, "%s cannot be listed", kind);
 }
 
 int ldr_search(struct ldr_store *s, const char *text, const char *owner, const char *tag_key,
                const char *tag_value, bool pii_only, struct ldr_table **out, struct ldr_err *err)
 {
     static const char *const columns[] = {"kind", "name", "type", "owner", "tags", "description"};
-    *out = NULL;
-    ldr_err_clear(err);
-    int entered = ldr_store_enter(s, err);
-    if (entered)
-        return entered;
-    struct ldr_table *t;
-    if (ldr_table_make(columns, 6, &t))
-        return ldr_fail(err, LDR_E_NOMEM, "out of memory");
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    struct ldr_arena a;
-    ldr_arena_init(&a, NULL, 0);
-    struct ldr_search q = {text ? text : "", owner, tag_key, tag_value, pii_only};
+    const struct ldr_search what = {text ? text : "", owner, tag_key, tag_value, pii_only};
+    struct ldr_question q;
     struct ldr_hit *hits;
     uint32_t n = 0;
-    int rc = ldr_registry_search(c->registry, &q, &a, &hits, &n);
+    int rc = ldr_question_begin(&q, s, out, err);
+    if (rc)
+        return rc;
+    rc = ldr_question_columns(&q, columns, 6);
+    if (!rc)
+        rc = ldr_registry_search(q.catalog->registry, &what, &q.arena, &hits, &n);
     for (uint32_t i = 0; !rc && i < n; i++) {
-        ldr_table_begin_row(t);
-        ldr_table_must(t, ldr_kind_name(hits[i].kind));
-        ldr_table_must(t, hits[i].name);
-        ldr_table_must(t, hits[i].type);
-        ldr_table_must(t, hits[i].about->owner);
-        ldr_table_must(t, ldr_show_tags(&a, hits[i].about));
-        ldr_table_must(t, hits[i].about->description);
+        ldr_table_begin_row(q.table);
+        ldr_table_must(q.table, ldr_kind_name(hits[i].kind));
+        ldr_table_must(q.table, hits[i].name);
+        ldr_table_must(q.table, hits[i].type);
+        ldr_table_must(q.table, hits[i].about->owner);
+        ldr_table_must(q.table, ldr_show_tags(&q.arena, hits[i].about));
+        ldr_table_must(q.table, hits[i].about->description);
     }
-    int made = ldr_table_finish(t, out);
-    rc = rc ? rc : made;
-    if (rc) {
-        ldr_table_destroy(*out);
-        *out = NULL;
-        ldr_fail(err, rc, "the catalog cannot be searched: %s", ldr_code_text(rc));
-    }
-    ldr_arena_close(&a);
-    ldr_catalog_release(c);
-    return rc;
+    return ldr_question_end(&q, rc, "the catalog cannot be searched");
 }
 
 int ldr_versions(struct ldr_store *s, const char *kind, const char *name, struct ldr_table **out,
                  struct ldr_err *err)
 {
     static const char *const columns[] = {"version", "at", "state", "summary"};
-    *out = NULL;
-    ldr_err_clear(err);
-    int entered = ldr_store_enter(s, err);
-    if (entered)
-        return entered;
-    enum ldr_kind k;
-    int rc = ldr_show_kind(kind, &k, err);
+    struct ldr_question q;
+    struct ldr_version_info *v;
+    uint32_t n = 0;
+    int rc = ldr_question_begin_about(&q, s, kind, name, &v, &n, out, err);
     if (rc)
         return rc;
-    if (!name)
-        return ldr_fail(err, LDR_E_INVALID, "a %s must be named", ldr_kind_name(k));
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    struct ldr_arena a;
-    ldr_arena_init(&a, NULL, 0);
-    struct ldr_version_info *v;
-    uint32_t n;
-    struct ldr_table *t = NULL;
-    rc = ldr_registry_versions(c->registry, k, name, &a, &v, &n);
-    if (rc == LDR_E_NOT_FOUND) {
-        rc = ldr_show_missing(c->registry, k, name, err);
-        goto out;
-    }
-    rc = rc ? rc : ldr_table_make(columns, 4, &t);
+    rc = ldr_question_columns(&q, columns, 4);
     for (uint32_t i = 0; !rc && i < n; i++) {
-        ldr_table_begin_row(t);
-        ldr_table_u64(t, v[i].version);
-        ldr_table_time(t, v[i].at_us);
-        ldr_table_must(t, v[i].deleted ? "deleted" : i + 1 == n ? "current" : "past");
-        ldr_table_must(t, v[i].summary);
+        ldr_table_begin_row(q.table);
+        ldr_table_u64(q.table, v[i].version);
+        ldr_table_time(q.table, v[i].at_us);
+        ldr_table_must(q.table, v[i].deleted ? "deleted" : i + 1 == n ? "current" : "past");
+        ldr_table_must(q.table, v[i].summary);
     }
-    rc = rc ? rc : ldr_table_finish(t, out);
-    if (rc)
-        ldr_fail(err, rc, "the versions of %s cannot be listed: %s", name, ldr_code_text(rc));
-out:
-    ldr_arena_close(&a);
-    ldr_catalog_release(c);
-    return rc;
+    return ldr_question_end(&q, rc, "the versions of %s cannot be listed", name);
 }
 
 int ldr_diff(struct ldr_store *s, const char *kind, const char *name, uint64_t a_version, uint64_t b_version,
              struct ldr_table **out, struct ldr_err *err)
 {
     static const char *const columns[] = {"field", "from", "to"};
-    *out = NULL;
-    ldr_err_clear(err);
-    int entered = ldr_store_enter(s, err);
-    if (entered)
-        return entered;
-    enum ldr_kind k;
-    int rc = ldr_show_kind(kind, &k, err);
-    if (rc)
-        return rc;
-    if (!name)
-        return ldr_fail(err, LDR_E_INVALID, "a %s must be named", ldr_kind_name(k));
-    struct ldr_catalog *c = ldr_store_catalog(s);
-    struct ldr_arena a;
-    ldr_arena_init(&a, NULL, 0);
+    struct ldr_question q;
     struct ldr_change change = {0};
-    struct ldr_table *t = NULL;
     struct ldr_version_info *v;
     uint32_t n;
-    rc = ldr_registry_versions(c->registry, k, name, &a, &v, &n);
-    if (rc == LDR_E_NOT_FOUND) {
-        rc = ldr_show_missing(c->registry, k, name, err);
-        goto out;
-    }
-    rc = rc ? rc : ldr_registry_diff(c->registry, k, name, a_version, b_version, &a, &change);
-    rc = rc ? rc : ldr_table_make(columns, 3, &t);
-    for (uint32_t i = 0; !rc && i < change.nlines; i++) {
-        ldr_table_begin_row(t);
-        ldr_table_must(t, change.lines[i].field);
-        ldr_table_must(t, change.lines[i].from);
-        ldr_table_must(t, change.lines[i].to);
-    }
-    rc = rc ? rc : ldr_table_finish(t, out);
+    int rc = ldr_question_begin_about(&q, s, kind, name, &v, &n, out, err);
     if (rc)
-        ldr_fail(err, rc, "%s '%s' has no version %llu or %llu to compare (larder versions lists them)",
-                 ldr_kind_name(k), name, (unsigned long long)a_version, (unsigned long long)b_version);
-out:
-    ldr_arena_close(&a);
-    ldr_catalog_release(c);
-    return rc;
+        return rc;
+    rc = ldr_registry_diff(q.catalog->registry, q.kind, name, a_version, b_version, &q.arena, &change);
+    rc = rc ? rc : ldr_question_columns(&q, columns, 3);
+    for (uint32_t i = 0; !rc && i < change.nlines; i++) {
+        ldr_table_begin_row(q.table);
+        ldr_table_must(q.table, change.lines[i].field);
+        ldr_table_must(q.table, change.lines[i].from);
+        ldr_table_must(q.table, change.lines[i].to);
+    }
+    return ldr_question_end(
+        &q, rc, "%s '%s' has no version %llu or %llu to compare (larder versions lists them)",
+        ldr_kind_name(q.kind), name, (unsigned long long)a_version, (unsigned long long)b_version);
 }
