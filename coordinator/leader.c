@@ -224,6 +224,17 @@ static bool others_have_it(const struct due *d, uint32_t node, uint64_t silent)
     return true;
 }
 
+/* Whether a move of a shard that the node has is ended by what was yielded. Who has caught up may lack what
+ * the node and the one that goes had acknowledged together: it is looked at anew with the move behind it. */
+static bool ends_beside(const struct due *d, uint32_t node)
+{
+    for (uint32_t i = 0; i < d->n; i++)
+        if (d->out[i].kind == LDR_CMD_MOVE_ADVANCE &&
+            ldr_map_replica(ldr_map_shard(d->map, ldr_map_move(d->map, d->out[i].move)->shard), node))
+            return true;
+    return false;
+}
+
 static void fence(struct due *d)
 {
     uint64_t after = d->l->o.fence_after_us;
@@ -231,7 +242,7 @@ static void fence(struct due *d)
         const struct ldr_map_node *n = &d->map->nodes[i];
         uint64_t silent = silent_us(d, n->id);
         if (n->state == LDR_NODE_DOWN && !ldr_map_node_fenced(n) && silent > after &&
-            others_have_it(d, n->id, silent))
+            !ends_beside(d, n->id) && others_have_it(d, n->id, silent))
             yield_command(d, (struct ldr_map_command){
                                  .kind = LDR_CMD_NODE_FENCE, .node = n->id, .incarnation = n->incarnation});
     }
@@ -436,8 +447,8 @@ int ldr_leader_next(struct ldr_leader *l, const struct ldr_map *map, uint64_t mo
     if (rc)
         return rc;
     liveness(&d);
-    fence(&d);
     advance(&d);
+    fence(&d);
     fulfil(&d);
     rc = d.n ? 0 : start_moves(&d); /* plans are made on a map that stands */
     *n = rc ? 0 : d.n;

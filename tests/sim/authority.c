@@ -6,6 +6,7 @@
 
 #define MAPS_MAX 512
 #define HELD     16
+#define SAID     8
 struct held { /* a move whose end is due, and is to come then */
     uint64_t move, until;
 };
@@ -14,8 +15,10 @@ struct sim_authority {
     struct ldr_leader *leader;
     struct ldr_buf defs;
     uint64_t defs_version;
-    uint64_t hashes[MAPS_MAX]; /* of each version of the map */
-    struct held held[HELD];    /* by number, modulo */
+    uint64_t hashes[MAPS_MAX];         /* of each version of the map */
+    struct held held[HELD];            /* by number, modulo */
+    struct ldr_map_command said[SAID]; /* ends and fences of the leader, by number, modulo */
+    uint32_t nsaid;
 };
 
 const struct ldr_map *sim_map(struct sim *s)
@@ -109,11 +112,31 @@ static bool held_back(struct sim *s, uint64_t id)
     return s->now < h->until;
 }
 
+static void keep_said(struct sim *s, const struct ldr_map_command *c)
+{
+    if (c->kind == LDR_CMD_MOVE_ADVANCE || c->kind == LDR_CMD_NODE_FENCE)
+        s->authority->said[s->authority->nsaid++ % SAID] = *c;
+}
+
+/* Ends of moves and fences name what they are about and not the map they were judged by. One that comes
+ * again, at any later time, must change nothing (docs/adr/0031). */
+static void said_again(struct sim *s)
+{
+    uint64_t before = sim_map(s)->version;
+    for (uint32_t i = 0; i < SAID && i < s->authority->nsaid; i++) {
+        const struct ldr_map_command *c = &s->authority->said[i];
+        (void)sim_command(s, c, NULL);
+        if (sim_map(s)->version != before)
+            sim_fail(s, "I10: command %d of the leader changes the map when it comes again", c->kind);
+    }
+}
+
 /* What the real leader finds due. */
 static void lead(struct sim *s)
 {
     struct ldr_map_command due[16];
     uint32_t n = 0;
+    said_again(s);
     LDR_ASSERT(ldr_leader_next(s->authority->leader, sim_map(s), s->now, due, 16, &n) == 0);
     for (uint32_t i = 0; i < n; i++) {
         /* at the end a heartbeat may still be lost: that must not keep the world from coming to rest */
@@ -129,6 +152,7 @@ static void lead(struct sim *s)
         if (due[i].kind == LDR_CMD_NODE_FENCE &&
             (s->healing || s->loss_used || !sim_proc_of_node(s, due[i].node)))
             continue;
+        keep_said(s, &due[i]);
         if (sim_command(s, &due[i], NULL) == 0 && due[i].kind == LDR_CMD_NODE_FENCE) {
             s->st.fenced++;
             s->fenced[sim_proc_of_node(s, due[i].node)->index] = true;

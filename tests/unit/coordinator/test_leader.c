@@ -413,11 +413,13 @@ static void beat_two(struct fixture *f, uint64_t at_us, uint64_t age_us)
         struct ldr_msg_lag lags[2] = {{3 - node, 0, age_us}, {3, 5, UINT64_MAX}};
         struct ldr_heartbeat_req h = {.node = node, .incarnation = node, .replicas = r};
         for (uint32_t i = 0; i < m->nshards; i++)
-            r[h.n_replicas++] = (struct ldr_msg_replica){.shard = m->shards[i].id,
-                                                         .epoch = m->shards[i].epoch,
-                                                         .state = LDR_REPLICA_ACTIVE,
-                                                         .lags = lags,
-                                                         .n_lags = 2};
+            if (ldr_map_replica(&m->shards[i], node))
+                r[h.n_replicas++] =
+                    (struct ldr_msg_replica){.shard = m->shards[i].id,
+                                             .epoch = m->shards[i].epoch,
+                                             .state = ldr_map_replica(&m->shards[i], node)->state,
+                                             .lags = lags,
+                                             .n_lags = 2};
         assert_int_equal(ldr_leader_heartbeat(f->l, m, &h, at_us), 0);
     }
 }
@@ -452,11 +454,33 @@ static void a_node_away_for_long_is_fenced(void **state)
     end(&f);
 }
 
+/* With one fenced and another let go by what was seen before, what the two acknowledged may be gone. */
+static void a_fence_and_the_end_of_a_move_are_two_steps(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 3, 1, (struct ldr_leader_opts){.fence_after_us = 100 * SECOND});
+    join(f.s, 4, "");
+    for (uint64_t t = 10 * SECOND; t <= 90 * SECOND; t += 4 * SECOND) {
+        beat_two(&f, t, 1000);
+        beat(&f, 4, t, LDR_REPLICA_PENDING, LDR_REPLICA_ACTIVE);
+        due(&f, t);
+    }
+    step_ok(f.s, CMD(LDR_CMD_MOVE_START, .shard = 1, .from = 2, .to = 4));
+    beat_two(&f, 112 * SECOND, 1000);
+    beat(&f, 4, 112 * SECOND, LDR_REPLICA_CAUGHT_UP, LDR_REPLICA_ACTIVE);
+    assert_int_equal(due(&f, 112 * SECOND), 1);
+    assert_int_equal(f.due[0].kind, LDR_CMD_MOVE_ADVANCE);
+    assert_int_equal(due(&f, 112 * SECOND), 0); /* the new one has not spoken under the new epoch */
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(silent_nodes_are_down),
                                        cmocka_unit_test(a_new_node_gets_time_to_speak_up),
                                        cmocka_unit_test(a_node_away_for_long_is_fenced),
+                                       cmocka_unit_test(a_fence_and_the_end_of_a_move_are_two_steps),
                                        cmocka_unit_test(strangers_are_told_to_join),
                                        cmocka_unit_test(a_move_ends_when_caught_up_at_its_epoch),
                                        cmocka_unit_test(a_move_waits_for_a_silent_node),
