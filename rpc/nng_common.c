@@ -1,5 +1,6 @@
 #include "rpc/nng_common.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ struct closing {
     pthread_cond_t cond;
     bool done; /* under mutex */
     atomic_int refs;
+    nng_duration later_ms;
 };
 
 static void closing_release(struct closing *c)
@@ -84,6 +86,8 @@ static void closing_release(struct closing *c)
 static void *close_it(void *arg)
 {
     struct closing *c = arg;
+    if (c->later_ms)
+        nng_msleep(c->later_ms);
     nng_close(c->socket);
     pthread_mutex_lock(&c->mutex);
     c->done = true;
@@ -93,7 +97,7 @@ static void *close_it(void *arg)
     return NULL;
 }
 
-void control_close(nng_socket s)
+static void close_after(nng_socket s, nng_duration later_ms)
 {
     struct closing *c = ldr_calloc(NULL, 1, sizeof *c);
     pthread_condattr_t attr;
@@ -104,6 +108,7 @@ void control_close(nng_socket s)
         return;
     }
     c->socket = s;
+    c->later_ms = later_ms;
     atomic_store(&c->refs, 2);
     pthread_mutex_init(&c->mutex, NULL);
     pthread_condattr_init(&attr);
@@ -120,10 +125,20 @@ void control_close(nng_socket s)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLOSE_S;
     pthread_mutex_lock(&c->mutex);
-    for (int rc = 0; !c->done && rc == 0;)
+    for (int rc = later_ms ? ETIMEDOUT : 0; !c->done && rc == 0;)
         rc = pthread_cond_timedwait(&c->cond, &c->mutex, &until);
     pthread_mutex_unlock(&c->mutex);
     closing_release(c);
+}
+
+void control_close(nng_socket s)
+{
+    close_after(s, 0);
+}
+
+void control_close_later(nng_socket s, nng_duration ms)
+{
+    close_after(s, ms);
 }
 
 nng_msg *control_frame(const struct ldr_frame *f)

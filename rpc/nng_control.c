@@ -12,12 +12,18 @@
 #define ANSWER_MS      2500 /* for an answer, when there are others to try */
 #define PAUSE_FIRST_MS 5    /* between rounds in which nobody could help: twice as long each time, up to */
 #define PAUSE_MOST_MS  50
+#define LATE_MS        3000 /* for an answer that nobody waits for any more, before its socket is closed */
+#define RENEW_MS       5000 /* without a connection: a new socket is made then; twice as long each time, up to */
+#define RENEW_MOST_MS  60000
 #define FIND_EVERY_MS  10000
 #define FIND_SOON_MS   1000
 #define FIND_MS        500
 
-struct coordinator {
+struct coordinator { /* all but the address is under the mutex */
     nng_socket socket;
+    nng_time given_up; /* when a request was last left without its answer; 0 = never */
+    nng_time renew_at; /* when it gets a new socket unless it is reached; 0 = it was reached */
+    uint64_t renew_ms;
     char address[256];
 };
 
@@ -41,29 +47,53 @@ static size_t known(const struct ldr_control *c, const char *address)
     return i;
 }
 
+static int socket_open(const char *url, nng_socket *out)
+{
+    nng_socket s = NNG_SOCKET_INITIALIZER;
+    int rc = nng_req0_open(&s);
+    if (rc)
+        return control_code(rc);
+    rc = control_limit(s);
+    if (rc == 0)
+        rc = nng_socket_set_ms(s, NNG_OPT_REQ_RESENDTIME, NEVER_RESEND);
+    if (rc == 0)
+        rc = nng_socket_set_ms(s, NNG_OPT_RECONNMINT, 50);
+    if (rc == 0)
+        rc = nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, 500);
+    if (rc == 0)
+        rc = nng_dial(s, url, NULL, NNG_FLAG_NONBLOCK);
+    if (rc) {
+        control_close(s);
+        return control_code(rc);
+    }
+    *out = s;
+    return 0;
+}
+
 static int coordinator_open(struct coordinator *k, const char *address)
 {
     char url[512];
     if (control_url(address, url, sizeof url) || strlen(address) >= sizeof k->address)
         return LDR_E_INVALID;
-    int rc = nng_req0_open(&k->socket);
-    if (rc)
-        return control_code(rc);
-    rc = control_limit(k->socket);
+    int rc = socket_open(url, &k->socket);
     if (rc == 0)
-        rc = nng_socket_set_ms(k->socket, NNG_OPT_REQ_RESENDTIME, NEVER_RESEND);
-    if (rc == 0)
-        rc = nng_socket_set_ms(k->socket, NNG_OPT_RECONNMINT, 50);
-    if (rc == 0)
-        rc = nng_socket_set_ms(k->socket, NNG_OPT_RECONNMAXT, 500);
-    if (rc == 0)
-        rc = nng_dial(k->socket, url, NULL, NNG_FLAG_NONBLOCK);
-    if (rc) {
-        control_close(k->socket);
-        return control_code(rc);
-    }
-    memcpy(k->address, address, strlen(address) + 1);
-    return 0;
+        memcpy(k->address, address, strlen(address) + 1);
+    return rc;
+}
+
+/* A process in which a close hangs (nng_common.h) does not connect again what breaks: nng dials anew when the
+ * old connection has been taken down, which it is no more. A new socket does connect. The old one stays for
+ * those who wait on it. */
+static void renew(struct coordinator *k, nng_time now)
+{
+    char url[512];
+    nng_socket s = NNG_SOCKET_INITIALIZER;
+    k->renew_ms = k->renew_ms * 2 < RENEW_MOST_MS ? k->renew_ms * 2 : RENEW_MOST_MS;
+    k->renew_at = now + k->renew_ms;
+    if (control_url(k->address, url, sizeof url) || socket_open(url, &s))
+        return; /* tried again then */
+    control_close_later(k->socket, RENEW_MOST_MS);
+    k->socket = s;
 }
 
 int ldr_control_learn(struct ldr_control *c, const char *address)
@@ -104,8 +134,14 @@ void ldr_control_destroy(struct ldr_control *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->n; i++)
-        control_close(c->coordinators[i].socket);
+    nng_time now = nng_clock();
+    for (size_t i = 0; i < c->n; i++) {
+        const struct coordinator *k = &c->coordinators[i];
+        if (k->given_up && now < k->given_up + LATE_MS)
+            control_close_later(k->socket, (nng_duration)(k->given_up + LATE_MS - now));
+        else
+            control_close(k->socket);
+    }
     nng_mtx_free(c->mutex);
     ldr_release(NULL, c);
 }
@@ -190,6 +226,32 @@ static void attempt(struct attempt *t, nng_socket s, const struct ldr_frame *f, 
         t->code = control_code(rc);
     }
     nng_ctx_close(ctx);
+}
+
+static void attempt_at(struct ldr_control *c, size_t at, struct attempt *t, const struct ldr_frame *f,
+                       uint64_t reach_ms, uint64_t left_ms)
+{
+    struct coordinator *k = &c->coordinators[at];
+    nng_mtx_lock(c->mutex);
+    nng_socket s = k->socket;
+    nng_mtx_unlock(c->mutex);
+    nng_time from = nng_clock();
+    attempt(t, s, f, reach_ms < RENEW_MS ? reach_ms : RENEW_MS, left_ms);
+    nng_time now = nng_clock();
+    nng_mtx_lock(c->mutex);
+    if (t->sent) {
+        k->renew_at = 0;
+        if (!t->answer)
+            k->given_up = now; /* its answer may still come */
+    } else if (t->code == LDR_E_UNAVAILABLE) {
+        if (k->renew_at == 0) {
+            k->renew_ms = RENEW_MS;
+            k->renew_at = from + RENEW_MS;
+        }
+        if (now >= k->renew_at)
+            renew(k, now);
+    }
+    nng_mtx_unlock(c->mutex);
 }
 
 /* ---- The call. ---- */
@@ -303,7 +365,7 @@ static void find_others(struct ldr_control *c, size_t at)
     ldr_buf_init(&out, NULL, 0);
     if (ldr_coordinators_req_encode(&q, &out) == 0) {
         struct ldr_frame f = {LDR_MSG_COORDINATORS, 0, id, FIND_MS, ldr_buf_slice(&out)};
-        attempt(&t, c->coordinators[at].socket, &f, FIND_MS, FIND_MS);
+        attempt_at(c, at, &t, &f, FIND_MS, FIND_MS);
     }
     if (t.answer && t.code == 0 && ldr_coordinators_rep_decode(t.payload, &a, &rep) == 0)
         for (uint32_t i = 0; i < rep.n_coordinators; i++) {
@@ -339,8 +401,7 @@ int ldr_control_call(struct ldr_control *c, enum ldr_msg_type type, struct ldr_s
         uint64_t left = until > now ? until - now : 1;
         uint64_t answer_ms = n > 1 && left > ANSWER_MS ? ANSWER_MS : left;
         struct ldr_frame f = {(uint16_t)type, 0, id, (uint32_t)answer_ms, payload};
-        attempt(&t, c->coordinators[at].socket, &f, n > 1 ? (tries > n ? AGAIN_MS : REACH_MS) : left,
-                answer_ms);
+        attempt_at(c, at, &t, &f, n > 1 ? (tries > n ? AGAIN_MS : REACH_MS) : left, answer_ms);
         sent_ever |= t.sent && !t.answer;
         doubt |= in_doubt(&t);
         now = nng_clock();

@@ -20,6 +20,9 @@
 
 #include "rpc/rpc.h"
 
+/* How long a test waits for what has to come. Nothing that works takes so long, however slow the machine. */
+enum { CKIT_LONG_MS = 120000 };
+
 struct ckit {
     struct ldr_uv_loop *loop;
     struct ldr_control_server *server;
