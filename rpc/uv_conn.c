@@ -318,6 +318,11 @@ static void tick(struct ldr_timer *t)
         next = c->next;
         if (c->closing)
             continue;
+        size_t queued = uv_stream_get_write_queue_size(&c->s.stream);
+        if (queued != c->queued) {
+            c->queued = queued;
+            c->tx_ms = now; /* some of it was taken */
+        }
         bool half = c->half_ms && now - c->half_ms > w->limits.half_ms;
         bool stalled = c->flying && now - c->tx_ms > w->limits.stall_ms;
         if (half || stalled)

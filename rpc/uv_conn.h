@@ -55,6 +55,7 @@ struct conn {
     bool room;
     uv_write_t write;
     uint64_t appended, handed; /* bytes ever; handed: that the kernel may have seen */
+    size_t queued;             /* of what is flying, when it was last looked at */
     uint64_t rx_ms, tx_ms,
         half_ms; /* last byte in, last progress out, start of the unfinished frame (0 = none) */
     bool flying, touch, paused, reading, parsing, closing;

@@ -27,7 +27,7 @@ static void a_killed_holder_is_followed(void **state)
         assert_int_equal(get(f.store, i), i * 10); /* acknowledged there before it died */
         assert_int_equal(get(f.store, 100 + i), i);
         must_put(f.store, 200 + i, i);
-        assert_true(now_ms() - from < 8000);
+        assert_true(now_ms() - from < 60000);
         ldr_close(f.store);
     }
     fx_open(&f, NULL);
@@ -119,11 +119,11 @@ static void a_stopped_holder_is_told(void **state)
     assert_non_null(strstr(f.err.message, want));
     assert_int_equal(ldr_open(url, &quick, &s, &f.err), LDR_E_TIMEOUT);
     assert_non_null(strstr(f.err.message, want));
-    assert_true(now_ms() - from < 8000);
+    assert_true(now_ms() - from < 60000);
     assert_int_equal(kill(holder, SIGCONT), 0);
     struct ldr_err err;
     for (from = now_ms(); put(f.store, 2, 21, &err);) /* a moment until it is asked again */
-        assert_true(err.code == LDR_E_TIMEOUT && now_ms() - from < 8000);
+        assert_true(err.code == LDR_E_TIMEOUT && now_ms() - from < 60000);
     ldr_close(f.store);
     f.store = open_also(&f, NULL); /* with time for taking over */
     assert_int_equal(get(f.store, 1), 10);

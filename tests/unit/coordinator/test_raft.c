@@ -18,7 +18,7 @@
 #include "env/uv_loop.h"
 
 #define MEMBERS 4
-#define WAIT_MS 20000u
+#define WAIT_MS 120000u
 
 struct world {
     char dir[64];

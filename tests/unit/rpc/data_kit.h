@@ -22,7 +22,9 @@
 #include "rpc/frame.h"
 #include "rpc/rpc.h"
 
-enum { KIT_LOOPS = 4, KIT_HELD = 4096 };
+/* LONG: how long a test waits for what has to come. Nothing that works takes so long, however slow the
+ * machine. */
+enum { KIT_LOOPS = 4, KIT_HELD = 4096, KIT_LONG_MS = 120000 };
 
 /* What the handler does, by the type of the request:
  * STAMP: answers at_least + 1. COPY_READ: as many bytes as asked for, of the number `file`; offset 1: made at
@@ -290,15 +292,40 @@ static inline struct ldr_slice kit_read(struct ldr_buf *b, uint32_t length)
     return ldr_buf_slice(b);
 }
 
+/* STAMP has its answer. Whoever has no connection after a quarter of a second is told so; here there is time.
+ */
+static inline void kit_still_serves(struct kit *k, struct ldr_rpc *rpc)
+{
+    struct ldr_buf q, a;
+    struct ldr_err err = {0};
+    uint64_t from = kit_ms();
+    ldr_buf_init(&a, NULL, 0);
+    int rc = LDR_E_TIMEOUT;
+    kit_stamp(&q, 1);
+    while (rc == LDR_E_TIMEOUT && !err.in_doubt && kit_ms() - from < KIT_LONG_MS)
+        rc = ldr_rpc_call(rpc, k->address, LDR_MSG_STAMP, ldr_buf_slice(&q), KIT_LONG_MS, &a, &err);
+    if (rc)
+        fail_msg("%s", err.message);
+    ldr_buf_close(&q);
+    ldr_buf_close(&a);
+}
+
 /* ---- Raw sockets. ---- */
-static inline int raw_connect(int port)
+/* bytes: that the kernel holds for a reader, about; 0 = as many as it likes */
+static inline int raw_connect_held(int port, int bytes)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
+    if (bytes)
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
+}
+static inline int raw_connect(int port)
+{
+    return raw_connect_held(port, 0);
 }
 static inline void raw_send(int fd, const void *p, size_t n)
 {
@@ -338,12 +365,12 @@ static inline int raw_answer(int fd, struct ldr_buf *b)
 {
     uint8_t head[4];
     struct ldr_frame f;
-    assert_true(raw_read(fd, head, 4, 5000));
+    assert_true(raw_read(fd, head, 4, KIT_LONG_MS));
     size_t n = ldr_get_le32(head);
     ldr_buf_reset(b);
     uint8_t *p = ldr_buf_reserve(b, n);
     assert_non_null(p);
-    assert_true(raw_read(fd, p, n, 5000));
+    assert_true(raw_read(fd, p, n, KIT_LONG_MS));
     assert_int_equal(ldr_frame_get(ldr_slice(p, n), &f), 0);
     memmove(p, f.payload.p, f.payload.n);
     b->n = f.payload.n;
@@ -358,6 +385,16 @@ static inline void raw_hello(int fd)
     raw_frame(fd, LDR_MSG_HELLO, 0, ldr_buf_slice(&b), 0);
     assert_int_equal(raw_answer(fd, &b), 0);
     ldr_buf_close(&b);
+}
+/* Keeps a port from whoever asks for any, without listening: a server may still listen there. */
+static inline int raw_keep(int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    return fd;
 }
 /* Whether the other side closes within ms. */
 static inline bool raw_ends(int fd, int ms)

@@ -1,5 +1,5 @@
-/* What the other side may do wrong: break, keep silent, send garbage, send half, never read. Nobody else
- * notices, memory and time stay bounded, and every call ends once. */
+/* What the other side may do wrong: break, keep silent, send garbage, send half. Nobody else notices, memory
+ * and time stay bounded, and every call ends once. Those that read slowly or never: test_data_readers.c. */
 #include "unit/rpc/data_kit.h"
 
 static struct kit kit;
@@ -21,17 +21,17 @@ static int setup(void **state)
 static int setup_short(void **state)
 {
     (void)state;
-    return open_all(
-        &(struct ldr_data_limits){.hello_ms = 500, .half_ms = 500, .idle_ms = 1500, .connections = 250});
+    return open_all(&(struct ldr_data_limits){.hello_ms = 1500, .half_ms = 500, .idle_ms = 1500});
+}
+static int setup_few(void **state)
+{
+    (void)state;
+    return open_all(&(struct ldr_data_limits){.connections = 250});
 }
 static int setup_small(void **state)
 {
     (void)state;
-    return open_all(&(struct ldr_data_limits){.outstanding = 8,
-                                              .unsent_bytes = 1 << 20,
-                                              .partial_bytes = 1 << 20,
-                                              .frame_bytes = 8 << 20,
-                                              .stall_ms = 1000});
+    return open_all(&(struct ldr_data_limits){.partial_bytes = 1 << 20, .frame_bytes = 8 << 20});
 }
 static int teardown(void **state)
 {
@@ -50,11 +50,19 @@ static int call(const char *address, uint32_t timeout_ms, struct ldr_err *err)
     ldr_buf_close(&a);
     return rc;
 }
+/* The same, with time for a connection. */
+static int call_reached(const char *address, struct ldr_err *err)
+{
+    uint64_t from = kit_ms();
+    int rc;
+    do
+        rc = call(address, KIT_LONG_MS, err);
+    while (rc == LDR_E_TIMEOUT && !err->in_doubt && kit_ms() - from < KIT_LONG_MS);
+    return rc;
+}
 static void still_serves(void)
 {
-    struct ldr_err err = {0};
-    if (call(kit.address, 5000, &err))
-        fail_msg("%s", err.message);
+    kit_still_serves(&kit, rpc);
 }
 
 static void a_server_that_never_answers(void **state)
@@ -64,11 +72,12 @@ static void a_server_that_never_answers(void **state)
     uint8_t never = 0;
     (void)state;
     ldr_buf_init(&a, NULL, 0);
+    still_serves(); /* there is a connection */
     uint64_t from = kit_ms();
     assert_int_equal(ldr_rpc_call(rpc, kit.address, LDR_MSG_STATUS, ldr_slice(&never, 1), 300, &a, &err),
                      LDR_E_TIMEOUT);
     assert_true(err.in_doubt);
-    assert_true(kit_ms() - from >= 300 && kit_ms() - from < 10000);
+    assert_true(kit_ms() - from >= 300);
     /* its answer, too late, ends nobody else's call */
     pthread_mutex_lock(&kit.mutex);
     assert_int_equal(kit.n_held, 1);
@@ -95,8 +104,8 @@ static void *fake_main(void *arg)
     int fd = accept(f->listener, NULL, NULL);
     if (fd < 0)
         return NULL;
-    assert_true(raw_read(fd, bytes, 4, 5000));
-    assert_true(raw_read(fd, bytes + 4, ldr_get_le32(bytes), 5000));
+    assert_true(raw_read(fd, bytes, 4, KIT_LONG_MS));
+    assert_true(raw_read(fd, bytes + 4, ldr_get_le32(bytes), KIT_LONG_MS));
     if (f->greets) {
         struct ldr_hello_rep rep = {.proto = LDR_PROTO};
         ldr_buf_init(&b, NULL, 0);
@@ -108,7 +117,7 @@ static void *fake_main(void *arg)
         raw_send(fd, head, sizeof head);
         raw_send(fd, b.p, b.n);
         ldr_buf_close(&b);
-        assert_true(raw_read(fd, bytes, (size_t)f->reads, 5000));
+        assert_true(raw_read(fd, bytes, (size_t)f->reads, KIT_LONG_MS));
     }
     close(fd);
     return NULL;
@@ -140,7 +149,7 @@ static void a_connection_that_breaks(void **state)
         struct ldr_err err = {0};
         pthread_t t;
         fake_open(&f, &t);
-        assert_int_equal(call(f.address, 5000, &err), LDR_E_UNAVAILABLE);
+        assert_int_equal(call_reached(f.address, &err), LDR_E_UNAVAILABLE);
         assert_int_equal(err.in_doubt, f.greets);
         pthread_join(t, NULL);
         close(f.listener);
@@ -155,17 +164,19 @@ static void a_server_that_comes_back(void **state)
     (void)state;
     still_serves();
     kit_close(&kit);
-    assert_int_equal(call(kit.address, 2000, &err), LDR_E_UNAVAILABLE);
+    int kept = raw_keep(port);
+    assert_int_equal(call_reached(kit.address, &err), LDR_E_UNAVAILABLE);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(call(kit.address, 2000, &err), LDR_E_UNAVAILABLE);
+        assert_int_equal(call_reached(kit.address, &err), LDR_E_UNAVAILABLE);
     assert_false(err.in_doubt);
     kit_open(&kit, 1, port, NULL);
+    close(kept);
     uint64_t from = kit_ms();
     int rc, tries = 0;
     do {
-        rc = call(kit.address, 2000, &err);
+        rc = call_reached(kit.address, &err);
         tries++;
-    } while (rc == LDR_E_UNAVAILABLE && kit_ms() - from < 10000);
+    } while ((rc == LDR_E_UNAVAILABLE || rc == LDR_E_TIMEOUT) && kit_ms() - from < KIT_LONG_MS);
     assert_int_equal(rc, 0);
     /* in the time of a back-off nothing is tried: calls fail at once */
     assert_int_equal(kit_stats(&kit).accepted, 1);
@@ -195,12 +206,14 @@ static void a_host_that_is_gone(void **state)
     }
     uint64_t from = kit_ms();
     assert_int_equal(call(f.address, 20000, &err), LDR_E_TIMEOUT);
-    assert_true(kit_ms() - from < 1500); /* not as long as connecting is tried */
+    assert_true(kit_ms() - from < 2900); /* not as long as connecting is tried, 3 s */
     assert_false(err.in_doubt);
     from = kit_ms();
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(call(f.address, 20000, &err), LDR_E_TIMEOUT);
-    assert_true(kit_ms() - from < 1500); /* those that come meanwhile wait for nothing */
+    for (int i = 0; i < 40; i++) {
+        int rc = call(f.address, 20000, &err);
+        assert_true(rc == LDR_E_TIMEOUT || rc == LDR_E_UNAVAILABLE); /* it was given up meanwhile */
+    }
+    assert_true(kit_ms() - from < 40 * 250); /* those that come meanwhile wait for nothing */
     /* it is back: connecting went on, and a call gets through */
     for (int i = 0; i < QUEUE; i++)
         close(queued[i]);
@@ -215,7 +228,7 @@ static void a_host_that_is_gone(void **state)
     }
     assert_int_equal(pthread_create(&t, NULL, fake_main, &f), 0);
     from = kit_ms();
-    while (!err.in_doubt && kit_ms() - from < 20000) {
+    while (!err.in_doubt && kit_ms() - from < KIT_LONG_MS) {
         assert_int_not_equal(call(f.address, 20000, &err), 0);
         if (!err.in_doubt)
             poll(NULL, 0, 20);
@@ -264,7 +277,7 @@ static void garbage_closes_only_its_own_connection(void **state)
         }
         if (i % 6 == 0)
             shutdown(fd, SHUT_WR); /* its length may have been a fair one */
-        if (!raw_ends(fd, 8000))
+        if (!raw_ends(fd, KIT_LONG_MS))
             fail_msg("case %d: left open", i % 6);
         close(fd);
         still_serves();
@@ -279,7 +292,7 @@ static void a_frame_over_the_maximum(void **state)
     raw_hello(fd);
     ldr_put_le32(head, 8 << 20);
     raw_send(fd, head, 4);
-    assert_true(raw_ends(fd, 5000));
+    assert_true(raw_ends(fd, KIT_LONG_MS));
     close(fd);
     still_serves();
 }
@@ -292,17 +305,17 @@ static void a_half_frame_gets_memory_only_for_what_came(void **state)
     (void)state;
     /* 40 connections each say "7 MiB" and send 100 kB: over the megabyte for all of them, the later ones go
      */
-    int closed = 0;
     for (int i = 0; i < N; i++) {
         fds[i] = raw_connect(kit.port);
         raw_hello(fds[i]);
         ldr_put_le32(bytes, 7 << 20);
         raw_send(fds[i], bytes, sizeof bytes);
     }
-    for (int i = 0; i < N; i++)
-        closed += raw_ends(fds[i], i == 0 ? 500 : 20);
-    assert_true(closed >= N - 12 && closed < N);
+    uint64_t from = kit_ms();
+    while (kit_stats(&kit).broken < N - 12 && kit_ms() - from < KIT_LONG_MS)
+        usleep(1000);
     still_serves();
+    assert_in_range(kit_stats(&kit).broken, N - 12, N - 1);
     for (int i = 0; i < N; i++)
         close(fds[i]);
 }
@@ -329,105 +342,42 @@ static void silent_and_half_connections_are_closed(void **state)
     }
     uint64_t from = kit_ms();
     for (int i = 0; i < N; i++) {
-        if (!raw_ends(fds[i], 10000))
+        if (!raw_ends(fds[i], KIT_LONG_MS))
             fail_msg("connection %d left open", i);
         close(fds[i]);
     }
-    assert_true(kit_ms() - from < 10000);
+    assert_true(kit_ms() - from < 25000); /* half a request may take 30 s unless said otherwise */
     still_serves();
     assert_true(kit_stats(&kit).connections <= 2);
+}
+
+static int raw_closed(const int *fds, int n)
+{
+    int closed = 0;
+    for (int i = 0; i < n; i++) {
+        struct pollfd p = {fds[i], POLLIN, 0};
+        closed += poll(&p, 1, 0) != 0;
+    }
+    return closed;
 }
 
 static void connections_have_a_maximum(void **state)
 {
     enum { N = 300 };
-    int fds[N], open = 0;
+    int fds[N], closed = 0;
     (void)state;
     still_serves(); /* one is ours */
     for (int i = 0; i < N; i++)
         fds[i] = raw_connect(kit.port);
-    for (int i = 0; i < N; i++) {
-        struct pollfd p = {fds[i], POLLIN, 0};
-        open += poll(&p, 1, i == 0 ? 200 : 0) == 0;
+    uint64_t from = kit_ms(); /* until all have been looked at, and those over the number closed */
+    while ((closed < N - 249 || kit_stats(&kit).accepted < N + 1) && kit_ms() - from < KIT_LONG_MS) {
+        usleep(1000);
+        closed = raw_closed(fds, N);
     }
-    assert_int_equal(open, 249);
     still_serves();
+    assert_int_equal(raw_closed(fds, N), N - 249);
     for (int i = 0; i < N; i++)
         close(fds[i]);
-}
-
-/* One that asks for a hundred answers of a megabyte and reads none of them. */
-static int greedy(int n)
-{
-    struct ldr_buf q;
-    int fd = raw_connect(kit.port);
-    raw_hello(fd);
-    for (int i = 0; i < n; i++) {
-        raw_frame(fd, LDR_MSG_COPY_READ, (uint64_t)i, kit_read(&q, 1 << 20), 0);
-        ldr_buf_close(&q);
-    }
-    return fd;
-}
-
-static void a_slow_reader_is_not_read_from(void **state)
-{
-    enum { N = 100 };
-    struct ldr_buf b;
-    (void)state;
-    ldr_buf_init(&b, NULL, 0);
-    int fd = greedy(N);
-    still_serves();
-    usleep(200000); /* time to do wrong: what is wrong shows in the count, what is right does not wait */
-    assert_true(kit_stats(&kit).frames_out < 30);
-    for (int i = 0; i < N; i++) /* it reads at last: everything is there */
-        assert_int_equal(raw_answer(fd, &b), 0);
-    ldr_buf_close(&b);
-    close(fd);
-}
-
-static void a_reader_that_never_reads_is_closed(void **state)
-{
-    (void)state;
-    int fd = greedy(100);
-    uint64_t from = kit_ms();
-    while (kit_stats(&kit).connections > 0 && kit_ms() - from < 10000)
-        usleep(10000);
-    assert_int_equal(kit_stats(&kit).connections, 0);
-    close(fd);
-    still_serves();
-}
-
-static void requests_unanswered_stop_the_reading(void **state)
-{
-    enum { N = 50 };
-    uint8_t never = 0;
-    struct ldr_buf b;
-    (void)state;
-    ldr_buf_init(&b, NULL, 0);
-    int fd = raw_connect(kit.port);
-    raw_hello(fd);
-    for (int i = 0; i < N; i++)
-        raw_frame(fd, LDR_MSG_STATUS, (uint64_t)i, ldr_slice(&never, 1), 0);
-    still_serves();
-    usleep(100000);
-    int answered = 0;
-    while (answered < N) { /* each round answers what is held; at most 8 of them */
-        struct ldr_reply *held[KIT_HELD];
-        pthread_mutex_lock(&kit.mutex);
-        size_t n = kit.n_held;
-        memcpy(held, kit.held, n * sizeof held[0]);
-        kit.n_held = 0;
-        pthread_mutex_unlock(&kit.mutex);
-        assert_true(n <= 8);
-        for (size_t i = 0; i < n; i++)
-            held[i]->send(held[i], LDR_E_BUSY, ldr_slice(NULL, 0));
-        for (size_t i = 0; i < n; i++, answered++)
-            assert_int_equal(raw_answer(fd, &b), LDR_E_BUSY);
-        if (n == 0)
-            usleep(1000);
-    }
-    ldr_buf_close(&b);
-    close(fd);
 }
 
 static void closing_with_requests_unanswered(void **state)
@@ -439,7 +389,7 @@ static void closing_with_requests_unanswered(void **state)
     for (int i = 0; i < 5; i++)
         raw_frame(fd, LDR_MSG_STATUS, (uint64_t)i, ldr_slice(&never, 1), 0);
     uint64_t from = kit_ms();
-    for (size_t n = 0; n < 5 && kit_ms() - from < 5000; usleep(1000)) {
+    for (size_t n = 0; n < 5 && kit_ms() - from < KIT_LONG_MS; usleep(1000)) {
         pthread_mutex_lock(&kit.mutex);
         n = kit.n_held;
         pthread_mutex_unlock(&kit.mutex);
@@ -461,10 +411,7 @@ int main(void)
         T(a_frame_over_the_maximum, setup_small),
         T(a_half_frame_gets_memory_only_for_what_came, setup_small),
         T(silent_and_half_connections_are_closed, setup_short),
-        T(connections_have_a_maximum, setup_short),
-        T(a_slow_reader_is_not_read_from, setup_small),
-        T(a_reader_that_never_reads_is_closed, setup_small),
-        T(requests_unanswered_stop_the_reading, setup_small),
+        T(connections_have_a_maximum, setup_few),
         T(closing_with_requests_unanswered, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

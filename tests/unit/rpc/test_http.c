@@ -32,7 +32,7 @@ static void ask(int port, const char *request, size_t n, char *out, size_t size)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct timeval limit = {10, 0};
+    struct timeval limit = {120, 0}; /* it hangs up after 5 s */
     size_t got = 0;
     ssize_t k;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
