@@ -7,7 +7,7 @@
 #   say CODE WHAT                "ok WHAT" or "not ok WHAT"; status is 1 after any "not ok"
 #   check NAME COMMAND...        the same of a command; its output only when it fails, and in $work/log
 #   coordinator N [OPTION...], node N [OPTION...], end SIGNAL NAME       NAME: c1, n2 ...
-#   tell SECONDS COMMAND...      waits until it holds
+#   tell SECONDS COMMAND...      waits until it holds; on a slow machine four times as long before it gives up
 #   placed SHARDS REPLICAS       every replica of all of them answers
 work=$(mktemp -d)
 status=0
@@ -78,7 +78,7 @@ end() { # SIGNAL NAME
     rm "$work/$2.pid"
 }
 tell() { # SECONDS COMMAND...: until it holds
-    left=$(($1 * 5))
+    left=$(($1 * 20))
     shift
     until "$@"; do
         left=$((left - 1))

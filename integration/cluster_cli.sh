@@ -50,7 +50,7 @@ l --store "$near" materialize 1950-01-01 2013-01-31T23:59:59Z >/dev/null 2>&1
 l --store "$far" materialize 1950-01-01 2013-01-31T23:59:59Z >/dev/null 2>"$work/load.err"
 say $(($? > 1)) "materialize January"
 join "$near" "$work/a.csv"
-tell 3 same
+tell 10 same
 say $? "training set of January: byte for byte"
 # shellcheck disable=SC2086
 both "online" $online
@@ -73,7 +73,7 @@ code=$?
 say $((code > 1)) "kill -9 of a node during a load (still running then: $alive): the load ends well"
 l --store "$near" materialize 2013-02-01 2013-02-28T23:59:59Z >/dev/null 2>&1
 join "$near" "$work/a.csv"
-tell 3 same
+tell 10 same
 say $? "training set with a node dead: nothing is lost, byte for byte"
 # shellcheck disable=SC2086
 both "online with a node dead" $online

@@ -18,7 +18,9 @@ bin_dir = os.path.abspath(sys.argv[1])
 ONE = request("POST", "/get-online-features", json.dumps({"features": ["stats:rate"], "entities": {"driver_id": [1]}}))
 DEADLINE = 2  # seconds: head, body and write time of the gateway that is attacked
 MANY = 600
-P99 = 0.5  # seconds that an ordinary request may take while two cores are shared with the attackers, in a debug build
+P99 = 0.5  # seconds that an ordinary request may take while two cores are shared with the attackers, in a debug build; or
+TIMES = 50  # so many times what half of them take with nobody else there: a machine may be slow, or busy with other work
+limit = P99
 REST = 96 << 20  # bytes that an attack may leave behind: what the allocator keeps for eight threads
 HEADS = b"POST /get-online-features HTTP/1.1\r\nHost: a\r\n"
 
@@ -52,24 +54,45 @@ class Ordinary(threading.Thread):
         self.ways = (False, True) if fresh else (False,)
 
     def run(self):
+        kept, used = self.g.connect(), time.monotonic()
         try:
-            with self.g.connect() as kept:
-                while not self.end:
-                    for fresh in self.ways:
-                        began = time.monotonic()
-                        s = self.g.connect() if fresh else kept
-                        s.sendall(ONE)
-                        status, _, text = answers(s, 1)[0]
-                        self.times.append(time.monotonic() - began)
-                        assert status == 200 and b'"PRESENT"' in text, (status, text)
-                        if fresh:
-                            s.close()
-                    time.sleep(0.01)
+            while not self.end:
+                for fresh in self.ways:
+                    began = time.monotonic()
+                    if not fresh and began - used > DEADLINE / 2:  # we were held up: it may be ended for being idle
+                        kept.close()
+                        kept = self.g.connect()
+                    s = self.g.connect() if fresh else kept
+                    s.sendall(ONE)
+                    status, _, text = answers(s, 1)[0]
+                    self.times.append(time.monotonic() - began)
+                    assert status == 200 and b'"PRESENT"' in text, (status, text)
+                    if fresh:
+                        s.close()
+                    else:
+                        used = time.monotonic()
+                time.sleep(0.01)
         except Exception as e:
             self.failed = e
+        finally:
+            kept.close()
 
     def p99(self):
         return sorted(self.times)[int(len(self.times) * 0.99)]
+
+
+def alone(g):
+    """How long requests take here and now, and so how long they may take beside attackers."""
+    global limit
+    client = Ordinary(g, True)
+    client.start()
+    assert until(lambda: client.failed or len(client.times) >= 100, 60)
+    client.end = True
+    client.join(20)
+    assert client.failed is None, client.failed
+    usual = sorted(client.times)[len(client.times) // 2]
+    limit = max(P99, TIMES * usual)
+    print(f"  {usual * 1000:.1f} ms with nobody else there, at most {limit * 1000:.0f} ms beside attackers", flush=True)
 
 
 def attacked(g, attack, *args, fewest=40, fresh=True):
@@ -78,20 +101,20 @@ def attacked(g, attack, *args, fewest=40, fresh=True):
     before = memory(g)
     client = Ordinary(g, fresh)
     client.start()
-    assert until(lambda: client.times, 10)
+    assert until(lambda: client.failed or client.times, 60)
     attacker = multiprocessing.Process(target=attack, args=(g.port, *args))
     attacker.start()
     most_files, most_memory = 0, 0
     while attacker.is_alive():
         most_files, most_memory = max(most_files, files(g)), max(most_memory, memory(g))
         attacker.join(0.05)
-    until(lambda: client.failed or len(client.times) >= fewest, 10)  # of a short attack its wake counts
+    until(lambda: client.failed or len(client.times) >= fewest, 60)  # of a short attack its wake counts
     client.end = True
     client.join(20)
     assert client.failed is None, client.failed
     assert attacker.exitcode == 0, f"the attacker saw something else: {attacker.exitcode}"
     assert len(client.times) >= fewest, len(client.times)
-    assert client.p99() < P99, f"p99 {client.p99():.3f} s of {len(client.times)}"
+    assert client.p99() < limit, f"p99 {client.p99():.3f} s of {len(client.times)}"
     assert until(lambda: open_connections(g) == 1, 10), g.get("/metrics")[1]
     assert until(lambda: files(g) <= resting + 4, 10), (resting, files(g))
     assert until(lambda: memory(g) < before + REST, 10), (before, memory(g))
@@ -439,6 +462,7 @@ with Gateway(bin_dir) as g:
     check("facts are loaded", prepare, g)
     times = {k: f"{DEADLINE}s" for k in ("head_timeout", "body_timeout", "write_timeout", "idle_timeout")}
     g.start(max_body="8MiB", bodies="64MiB", connections=2000, **times)
+    check("an ordinary client alone", alone, g)
     check("a head a byte a second", attacked, g, drip, HEADS + b"X: ", b"a")
     check("headers a byte a second", attacked, g, drip, HEADS, b"a: b\r\n")
     check("line ends a byte a second", attacked, g, drip, b"", b"\r\n")
