@@ -17,7 +17,8 @@ struct ldr_gw_request {
     uint8_t method;               /* enum ldr_gw_method */
     struct ldr_slice path, query; /* as sent: percent signs and all; query without its question mark */
     struct ldr_slice body;
-    bool arrow; /* a long answer is wanted as a stream of Arrow */
+    bool arrow;      /* a long answer is wanted as a stream of Arrow */
+    bool sent_arrow; /* the body is one */
     const struct ldr_gw_route *route;
     struct ldr_slice args[LDR_GW_ARGS]; /* what stands for {..} in the route's path, as sent */
 };

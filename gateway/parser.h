@@ -18,7 +18,7 @@ struct ldr_gw_parser {
     bool keep_alive, old; /* old: HTTP/1.0 */
     bool expects;         /* waits for 100 Continue */
     bool takes_gzip, takes_arrow;
-    bool zipped;             /* the body is gzip */
+    bool zipped, sent_arrow; /* the body is gzip, a stream of Arrow */
     uint64_t length;         /* of the body as announced; UINT64_MAX: in chunks */
     struct ldr_slice target; /* path and query, until reset */
     struct ldr_slice body;   /* borrowed from the bytes fed when they hold all of it, else from `held` */

@@ -106,6 +106,8 @@ static int take_field(struct ldr_gw_parser *p)
         p->takes_gzip = lists(p->value, "gzip");
     } else if (strcmp(p->name, "accept") == 0) {
         p->takes_arrow |= lists(p->value, "application/vnd.apache.arrow.stream");
+    } else if (strcmp(p->name, "content-type") == 0) {
+        p->sent_arrow = lists(p->value, "application/vnd.apache.arrow.stream");
     } else if (strcmp(p->name, "content-encoding") == 0) {
         return take_encoding(p);
     }
@@ -221,6 +223,7 @@ enum ldr_gw_parsed ldr_gw_parser_feed(struct ldr_gw_parser *p, const uint8_t *by
 {
     http_parser *h = p->http;
     *used = http_parser_execute(h, &callbacks, (const char *)bytes, n);
+    *used = *used < n ? *used : n; /* at the end, in the middle of a request, it says 1 */
     enum http_errno e = HTTP_PARSER_ERRNO(h);
     if (e == HPE_PAUSED) {
         http_parser_pause(h, 0);
@@ -258,7 +261,8 @@ void ldr_gw_parser_reset(struct ldr_gw_parser *p)
     p->name_n = 0;
     p->value_n = 0;
     p->begun = p->head_done = p->keep_alive = p->old = p->expects = p->takes_gzip = p->takes_arrow =
-        p->in_value = p->has_host = p->zipped = false;
+        p->in_value = p->has_host = p->zipped = p->sent_arrow = false;
+    p->method = LDR_GW_OTHER; /* what is no request is answered with a body, whatever came before it */
     p->length = 0;
     p->target = p->body = ldr_slice(NULL, 0);
     p->status = 0;
@@ -267,7 +271,7 @@ void ldr_gw_parser_reset(struct ldr_gw_parser *p)
 
 int ldr_gw_parser_init(struct ldr_gw_parser *p, const struct ldr_gateway_config *c, atomic_size_t *bodies)
 {
-    *p = (struct ldr_gw_parser){.config = c, .bodies = bodies};
+    *p = (struct ldr_gw_parser){.config = c, .bodies = bodies, .method = LDR_GW_OTHER};
     http_parser *h = ldr_calloc(NULL, 1, sizeof *h);
     if (!h)
         return LDR_E_NOMEM;

@@ -153,7 +153,8 @@ static struct ldr_gw_request request_of(const struct ldr_gw_conn *c)
     struct ldr_gw_request q = {.method = c->parser.method,
                                .path = c->parser.target,
                                .body = c->parser.body,
-                               .arrow = c->parser.takes_arrow};
+                               .arrow = c->parser.takes_arrow,
+                               .sent_arrow = c->parser.sent_arrow};
     const uint8_t *mark = q.path.n ? memchr(q.path.p, '?', q.path.n) : NULL;
     if (mark) {
         q.query = ldr_slice(mark + 1, (size_t)(q.path.p + q.path.n - mark - 1));
@@ -253,7 +254,7 @@ static void input(struct ldr_gw_conn *c, const uint8_t *p, size_t n)
         }
         size_t used = 0;
         enum ldr_gw_parsed r = ldr_gw_parser_feed(&c->parser, p, n, &used);
-        p += used;
+        p = used ? p + used : p; /* there are none at the end */
         n -= used;
         if (r == LDR_GW_DONE) {
             serve(c);

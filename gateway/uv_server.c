@@ -151,7 +151,7 @@ static int open_loop(struct ldr_gateway *g, struct ldr_gw_loop *l, struct sockad
     return 0;
 }
 
-int ldr_gw_start(struct ldr_gateway *g, struct ldr_err *err)
+int ldr_gw_open(struct ldr_gateway *g, struct ldr_err *err)
 {
     struct sockaddr_storage at;
     int rc = resolve(g->config->listen, &at, err);
@@ -164,6 +164,12 @@ int ldr_gw_start(struct ldr_gateway *g, struct ldr_err *err)
         rc = ldr_gw_threads_create(g, err);
     for (unsigned i = 0; !rc && i < g->nloops; i++)
         rc = open_loop(g, &g->loops[i], &at, err);
+    return rc;
+}
+
+int ldr_gw_start(struct ldr_gateway *g, struct ldr_err *err)
+{
+    int rc = ldr_gw_open(g, err);
     for (unsigned i = 0; !rc && i < g->nloops; i++)
         if ((rc = ldr_uv_loop_start(g->loops[i].loop)) != 0)
             ldr_fail(err, rc, "no thread for a loop");

@@ -138,7 +138,9 @@ int ldr_gw_threads_create(struct ldr_gateway *g, struct ldr_err *err);
 void ldr_gw_threads_destroy(struct ldr_gateway *g);
 
 /* uv_server.c */
-int ldr_gw_start(struct ldr_gateway *g, struct ldr_err *err);
+int ldr_gw_start(struct ldr_gateway *g, struct ldr_err *err); /* open, and a thread for each loop */
+/* All listen; the caller runs the loops. */
+int ldr_gw_open(struct ldr_gateway *g, struct ldr_err *err);
 void ldr_gw_drain(struct ldr_gateway *g); /* any thread */
 void ldr_gw_force(struct ldr_gateway *g);
 bool ldr_gw_wait(struct ldr_gateway *g, int64_t us); /* whether all loops have ended by then */

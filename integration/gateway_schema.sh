@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs of others before the gateway: its OpenAPI document searched by schemathesis for what it promises and the gateway breaks, and for
-# what breaks the gateway; its Arrow read by pyarrow.
+# what breaks the gateway; its Arrow read, and spines written, by pyarrow.
 # usage: gateway_schema.sh BIN_DIR. Makes a virtual environment in build/ once, from the package index; 77 where it cannot.
 # LARDER_SCHEMA_EXAMPLES (15): requests that are tried in search of each kind of mistake; LARDER_SCHEMA_SEED (1).
 set -eu
@@ -19,4 +19,5 @@ fi
 status=0
 "$venv/bin/python" "$here/gateway_schema.py" "$1" "$venv/bin/schemathesis" || status=1
 "$venv/bin/python" "$here/gateway_arrow.py" "$1" || status=1
+"$venv/bin/python" "$here/gateway_spine.py" "$1" || status=1
 exit $status

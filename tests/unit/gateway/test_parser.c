@@ -100,8 +100,10 @@ static void refuses(const char *text, size_t n, int status)
         size_t used;
         assert_int_equal(ldr_gw_parser_init(&p, &config, NULL), 0);
         enum ldr_gw_parsed r = feed(&p, text, n, step, &used);
-        if (r == LDR_GW_MORE) /* the client ends */
+        if (r == LDR_GW_MORE) { /* the client ends */
             r = ldr_gw_parser_feed(&p, NULL, 0, &used);
+            assert_int_equal(used, 0);
+        }
         if (r != LDR_GW_BAD || p.status != status)
             fail_msg("%.60s: found %d %d, expected %d", text, r, p.status, status);
         assert_non_null(p.why);
@@ -132,6 +134,22 @@ static void refuses_what_is_wrong(void **state)
     REFUSES("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n", 415);
     REFUSES("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501);
     REFUSES("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+}
+
+/* Of what is no request the method is not that of the request before it. */
+static void forgets_the_method(void **state)
+{
+    (void)state;
+    static const char text[] = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n";
+    struct ldr_gw_parser p;
+    size_t used, more;
+    assert_int_equal(ldr_gw_parser_init(&p, &config, NULL), 0);
+    assert_int_equal(feed(&p, text, sizeof text - 1, sizeof text, &used), LDR_GW_DONE);
+    assert_int_equal(p.method, LDR_GW_HEAD);
+    ldr_gw_parser_reset(&p);
+    assert_int_equal(feed(&p, text + used, sizeof text - 1 - used, sizeof text, &more), LDR_GW_BAD);
+    assert_int_equal(p.method, LDR_GW_OTHER);
+    ldr_gw_parser_close(&p);
 }
 
 static void keeps_limits(void **state)
@@ -179,6 +197,7 @@ int main(void)
         cmocka_unit_test(counts_a_head_once),
         cmocka_unit_test(takes_chunks),
         cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(forgets_the_method),
         cmocka_unit_test(keeps_limits),
         cmocka_unit_test(counts_bodies_of_all),
     };
