@@ -327,6 +327,15 @@ int ldr_json_skip(struct ldr_json_reader *r, enum ldr_json_token first)
     return 0;
 }
 
+void ldr_json_jump(struct ldr_json_reader *r, size_t bytes)
+{
+    LDR_ASSERT(r->p == r->start + 1 && (*r->start == '[' || *r->start == '{'));
+    LDR_ASSERT(bytes >= 2 && bytes <= (size_t)(r->end - r->start));
+    r->p = r->start + bytes;
+    r->depth--;
+    after_value(r);
+}
+
 const char *ldr_json_token_name(enum ldr_json_token t)
 {
     static const char *const names[] = {"something that is not JSON",

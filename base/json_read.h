@@ -37,6 +37,9 @@ enum ldr_json_token ldr_json_next(struct ldr_json_reader *r);
 /* Goes past the value that begins with the token just returned (an object or array up to its end). 0, or
  * LDR_E_INVALID after an error. */
 int ldr_json_skip(struct ldr_json_reader *r, enum ldr_json_token first);
+/* Goes past the array or object that was just opened, of which the caller knows that it is JSON and has so
+ * many bytes: he has read the same text before, no less deep. */
+void ldr_json_jump(struct ldr_json_reader *r, size_t bytes);
 /* Bytes read so far: after an error, where it was found. */
 static inline size_t ldr_json_at(const struct ldr_json_reader *r)
 {

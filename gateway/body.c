@@ -24,6 +24,12 @@ static int not_json(const struct ldr_json_reader *r, struct ldr_err *err)
 int ldr_gw_fields(struct ldr_slice body, struct ldr_gw_field *fields, size_t n, bool others_fine,
                   struct ldr_err *err)
 {
+    return ldr_gw_fields_known(body, fields, n, others_fine, ldr_slice(NULL, 0), err);
+}
+
+int ldr_gw_fields_known(struct ldr_slice body, struct ldr_gw_field *fields, size_t n, bool others_fine,
+                        struct ldr_slice known, struct ldr_err *err)
+{
     struct ldr_json_reader r;
     ldr_json_reader_init(&r, body);
     for (size_t i = 0; i < n; i++)
@@ -51,7 +57,11 @@ int ldr_gw_fields(struct ldr_slice body, struct ldr_gw_field *fields, size_t n, 
             return ldr_fail(err, LDR_E_INVALID, "the field '%s' stands here twice", fields[i].name);
         t = ldr_json_next(&r);
         const uint8_t *from = r.start;
-        if (ldr_json_skip(&r, t))
+        bool again = t == LDR_JSON_ARRAY && known.n && (size_t)(r.end - from) >= known.n &&
+                     memcmp(from, known.p, known.n) == 0;
+        if (again)
+            ldr_json_jump(&r, known.n);
+        else if (ldr_json_skip(&r, t))
             return not_json(&r, err);
         if (i < n) {
             seen |= UINT64_C(1) << i;

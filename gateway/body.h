@@ -12,6 +12,10 @@ struct ldr_gw_field {
  * LDR_E_FORMAT: it is not; LDR_E_INVALID: it is not such an object. */
 int ldr_gw_fields(struct ldr_slice body, struct ldr_gw_field *fields, size_t n, bool others_fine,
                   struct ldr_err *err);
+/* The same. known: an array that was read before as a field's value, or n 0: where it stands again, byte by
+ * byte, it is not read anew. */
+int ldr_gw_fields_known(struct ldr_slice body, struct ldr_gw_field *fields, size_t n, bool others_fine,
+                        struct ldr_slice known, struct ldr_err *err);
 /* Those below: a field that is not there leaves *out as it was. LDR_E_INVALID, LDR_E_NOMEM. */
 int ldr_gw_bool(const struct ldr_gw_field *f, bool *out, struct ldr_err *err);
 int ldr_gw_text(const struct ldr_gw_field *f, struct ldr_arena *a, const char **out, struct ldr_err *err);

@@ -139,6 +139,54 @@ static void put_feature_column(struct ldr_buf *b, const struct ldr_rows *rows, s
     ldr_buf_put(b, "]}", 2);
 }
 
+/* What stands between two values of one entity: the same as long as status and time are. */
+#define COLUMN ",{\"values\":["
+struct between {
+    bool found;
+    uint8_t status;
+    int64_t us;
+    size_t n;
+    char text[192];
+};
+
+static void make_between(struct between *m, const struct ldr_datum *d, bool found, int64_t us,
+                         struct time_memo *memo)
+{
+    static const char statuses[] = "],\"statuses\":[\"", times[] = "\"],\"event_timestamps\":[",
+                      end[] = "]}" COLUMN;
+    const char *status = ldr_gw_status_name(d->status & 3);
+    size_t n = strlen(status);
+    uint8_t *p = (uint8_t *)m->text;
+    *m = (struct between){.found = found, .status = d->status, .us = us};
+    memcpy(p, statuses, sizeof statuses - 1);
+    memcpy(p + sizeof statuses - 1, status, n);
+    p += sizeof statuses - 1 + n;
+    memcpy(p, times, sizeof times - 1);
+    p = put_event_time(p + sizeof times - 1, memo, found, us);
+    memcpy(p, end, sizeof end - 1);
+    m->n = (size_t)(p - (uint8_t *)m->text) + sizeof end - 1;
+}
+
+/* The features of one entity, as most requests have it. */
+static void put_one(struct ldr_buf *b, const struct ldr_rows *rows, size_t ncols, struct time_memo *memo)
+{
+    const struct ldr_datum *cells = ldr_rows_row(rows, 0);
+    struct between m;
+    m.n = 0;
+    ldr_buf_put(b, COLUMN, sizeof COLUMN - 1);
+    for (size_t c = 0; c < ncols; c++) {
+        const struct ldr_datum *d = &cells[c];
+        int64_t us = 0, created_us;
+        bool found = ldr_rows_times(rows, 0, c, &us, &created_us);
+        ldr_gw_value_put(b, d, true);
+        if (!m.n || m.status != d->status || m.found != found || m.us != us)
+            make_between(&m, d, found, us, memo);
+        ldr_buf_put(b, m.text, m.n);
+    }
+    if (!b->err)
+        b->n -= sizeof COLUMN - 1; /* after the last there is no other */
+}
+
 static void put_feast(struct ldr_buf *b, const struct ldr_gw_query *q, const struct ldr_datum *keys,
                       const struct ldr_rows *rows, size_t nrows)
 {
@@ -151,7 +199,9 @@ static void put_feast(struct ldr_buf *b, const struct ldr_gw_query *q, const str
             ldr_buf_put(b, ",", 1);
         put_key_column(b, q, keys, nrows, k);
     }
-    for (size_t c = 0; c < q->ncols; c++) {
+    if (nrows == 1 && q->ncols)
+        put_one(b, rows, q->ncols, &memo);
+    for (size_t c = 0; nrows != 1 && c < q->ncols; c++) {
         ldr_buf_put(b, ",", 1);
         put_feature_column(b, rows, nrows, c, &memo);
     }
@@ -169,13 +219,14 @@ static const char *feast_class(int rc, const struct ask *ask, const struct ldr_e
     return NULL;
 }
 
-static int feast_fields(const struct ldr_gw_request *q, struct ask *ask, struct ldr_err *err)
+static int feast_fields(const struct ldr_gw_worker *w, const struct ldr_gw_request *q, struct ask *ask,
+                        struct ldr_err *err)
 {
     struct ldr_gw_field f[] = {{.name = "entities"},
                                {.name = "features"},
                                {.name = "feature_service"},
                                {.name = "full_feature_names"}};
-    int rc = ldr_gw_fields(q->body, f, 4, true, err);
+    int rc = ldr_gw_fields_known(q->body, f, 4, true, ldr_gw_queries_last(&w->queries), err);
     if (!rc)
         rc = ldr_gw_bool(&f[3], &ask->wish.full_names, err);
     if (rc)
@@ -200,7 +251,7 @@ void ldr_gw_feast_online(struct ldr_gw_worker *w, const struct ldr_gw_request *q
     const struct ldr_gw_query *query = NULL;
     struct ldr_datum *keys = NULL;
     size_t nrows = 0;
-    int rc = feast_fields(q, &ask, &err);
+    int rc = feast_fields(w, q, &ask, &err);
     if (!rc)
         rc = read_rows(w, &ask, true, &query, &keys, &nrows, &err);
     if (!rc) {
@@ -220,7 +271,7 @@ static int own_fields(struct ldr_gw_worker *w, const struct ldr_gw_request *q, s
                                {.name = "full_names"}, {.name = "as_of"},    {.name = "known_at"},
                                {.name = "fresh"}};
     const char *fresh = w->config->fresh;
-    int rc = ldr_gw_fields(q->body, f, 7, false, err);
+    int rc = ldr_gw_fields_known(q->body, f, 7, false, ldr_gw_queries_last(&w->queries), err);
     if (!rc)
         rc = ldr_gw_bool(&f[3], &ask->wish.full_names, err);
     if (!rc)

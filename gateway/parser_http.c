@@ -94,6 +94,16 @@ static int take_field(struct ldr_gw_parser *p)
 {
     p->name[p->name_n < sizeof p->name ? p->name_n : 0] = '\0';
     p->value[p->value_n < sizeof p->value ? p->value_n : sizeof p->value - 1] = '\0';
+    switch (p->name_n) { /* few of those that come are looked at */
+    case sizeof "host" - 1:
+    case sizeof "accept" - 1: /* expect, too */
+    case sizeof "content-type" - 1:
+    case sizeof "accept-encoding" - 1:
+    case sizeof "content-encoding" - 1:
+        break;
+    default:
+        return 0;
+    }
     if (strcmp(p->name, "host") == 0) {
         if (p->has_host)
             return end_with(p, 400, "Host: found two, expected one");

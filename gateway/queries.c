@@ -33,6 +33,8 @@ void ldr_gw_queries_drop(struct ldr_gw_queries *q, const struct ldr_gw_query *wh
         if (*at == which) {
             struct ldr_gw_query *e = *at;
             *at = e->next;
+            if (q->last == e)
+                q->last = NULL;
             q->count--;
             q->bytes -= e->text.n;
             destroy(e);
@@ -188,8 +190,10 @@ static int keep_text(struct ldr_gw_query *e, const struct ldr_gw_wish *w, struct
     *p++ = w->full_names;
     if (w->service.n)
         memcpy(p, w->service.p, w->service.n);
-    if (w->features.n)
+    if (w->features.n) {
         memcpy(p + w->service.n, w->features.p, w->features.n);
+        e->features = ldr_slice(p + w->service.n, w->features.n);
+    }
     return 0;
 }
 
@@ -222,8 +226,14 @@ int ldr_gw_queries_get(struct ldr_gw_queries *q, const struct ldr_gw_wish *w, ui
         q->bytes += e->text.n;
     }
     e->used = ++q->clock;
+    q->last = e;
     *out = e;
     return 0;
+}
+
+struct ldr_slice ldr_gw_queries_last(const struct ldr_gw_queries *q)
+{
+    return q->last ? q->last->features : ldr_slice(NULL, 0);
 }
 
 size_t ldr_gw_query_key(const struct ldr_gw_query *q, struct ldr_slice name)

@@ -19,12 +19,13 @@ struct ldr_gw_query {
     uint8_t *key_types;
     struct ldr_arena arena;
     uint64_t hash, made_us, used;
-    struct ldr_slice text; /* of the wish */
+    struct ldr_slice text, features; /* of the wish; what of it names features, or n 0 */
     struct ldr_gw_query *next;
 };
 struct ldr_gw_queries {
     struct ldr_store *store;
     struct ldr_gw_query *buckets[256];
+    const struct ldr_gw_query *last; /* that was got; NULL: it is gone */
     size_t count, bytes;
     uint64_t clock;
 };
@@ -34,6 +35,9 @@ void ldr_gw_queries_close(struct ldr_gw_queries *q);
  * service is noticed. LDR_E_INVALID, LDR_E_NOT_FOUND. */
 int ldr_gw_queries_get(struct ldr_gw_queries *q, const struct ldr_gw_wish *w, uint64_t now_us,
                        const struct ldr_gw_query **out, struct ldr_err *err);
+/* The list of features of the query that was got last, as written: clients ask for the same again and again.
+ */
+struct ldr_slice ldr_gw_queries_last(const struct ldr_gw_queries *q);
 /* The place of a join key among keys[]; nkeys: it is none of them. */
 size_t ldr_gw_query_key(const struct ldr_gw_query *q, struct ldr_slice name);
 /* Forgets it: its views are not what they were. */

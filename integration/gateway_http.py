@@ -50,6 +50,19 @@ def feast_reads(g):
     assert b'"values":[2.0]' in text and b"[1.0,2.5]" in text, text
 
 
+def one_as_many(g):
+    """An answer about one entity is made in another way than that about several: they say the same."""
+    features = ["stats:rate", "stats:trips", "stats:small", "aged:rate", "stats:vip", "stats:name", "stats:tags", "stats:raw", "filed:score"]
+    seen = set()
+    for driver in (1, 2, 3, 4, 99, None):
+        one = g.online(features, {"driver_id": [driver]}, full_feature_names=True)[1]
+        two = g.online(features, {"driver_id": [driver, driver]}, full_feature_names=True)[1]
+        assert one["metadata"] == two["metadata"] and len(one["results"]) == len(features) + 1
+        assert [{k: v * 2 for k, v in c.items()} for c in one["results"]] == two["results"], (driver, one, two)
+        seen |= {s for c in one["results"] for s in c["statuses"]}
+    assert seen >= {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"}, seen
+
+
 def feast_names_services_composites(g):
     status, reply = g.post("/get-online-features", {"feature_service": "all", "full_feature_names": True,
                                                     "entities": {"hop": ["1"], "origin": ["JFK"], "driver_id": [1],
@@ -330,6 +343,7 @@ with Gateway(bin_dir) as g:
     check("facts are loaded", prepare, g)
     g.start(max_body="1MiB")
     check("Feast's reads: all types, null, missing", feast_reads, g)
+    check("one entity as several", one_as_many, g)
     check("Feast's reads: service, full names, composite keys, ttl", feast_names_services_composites, g)
     check("own reads: as of, status and times", own_reads, g)
     for name, path, body, want in WRONG:

@@ -151,12 +151,31 @@ static void skips_and_marks_values(void **state)
     assert_int_equal(ldr_json_skip(&r, t), LDR_E_INVALID);
 }
 
+static void jumps_over_what_is_known(void **state)
+{
+    (void)state;
+    struct ldr_json_reader r;
+    ldr_json_reader_init(&r, ldr_slice_str("{\"a\": [1, [2], \"]\"], \"b\": {\"c\": []}, \"d\": 7}"));
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_OBJECT);
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_KEY);
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_ARRAY);
+    ldr_json_jump(&r, strlen("[1, [2], \"]\"]"));
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_KEY);
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_OBJECT);
+    ldr_json_jump(&r, strlen("{\"c\": []}"));
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_KEY);
+    assert_true(ldr_slice_eq(r.text, ldr_slice_str("d")));
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_NUMBER);
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_OBJECT_END);
+    assert_int_equal(ldr_json_next(&r), LDR_JSON_END);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_documents),        cmocka_unit_test(refuses_what_is_not_json),
         cmocka_unit_test(bounds_depth),           cmocka_unit_test(unescapes),
-        cmocka_unit_test(skips_and_marks_values),
+        cmocka_unit_test(skips_and_marks_values), cmocka_unit_test(jumps_over_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,44 @@ static int close_arena(void **state)
     return 0;
 }
 
+/* A list that is known is not read anew, and makes no difference: not to what is found, not to what is
+ * refused. */
+static void known_lists_make_no_difference(void **state)
+{
+    (void)state;
+    static const char *const known[] = {"[\"v:a\",\"v:b\"]", "[]", "[\"v:a\"]", "[[1],{\"x\":[]}]"};
+    static const char *const bodies[] = {
+        "{\"features\":[\"v:a\",\"v:b\"],\"entities\":{\"id\":[1]}}",
+        "{\"entities\":{\"id\":[1]},\"features\":[\"v:a\",\"v:b\"] }",
+        "{\"features\":[\"v:a\",\"v:b\"}",
+        "{\"features\":[\"v:a\",\"v:b\"]",
+        "{\"features\":[\"v:a\",\"v:b\"]]}",
+        "{\"features\":[\"v:a\",\"v:b\"],}",
+        "{\"features\":[\"v:a\"],\"features\":[\"v:a\"]}",
+        "{\"features\":[],\"entities\":[]}",
+        "{\"features\":[[1],{\"x\":[]}],\"other\":[\"v:a\",\"v:b\"]}",
+        "{\"features\":[\"v:a\",\"v:b\",\"v:c\"]}",
+        "{\"features\":[\"v:a\",\"v:",
+        "[\"v:a\",\"v:b\"]",
+    };
+    for (size_t b = 0; b < sizeof bodies / sizeof *bodies; b++)
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+            struct ldr_gw_field f[2][2] = {{{.name = "features"}, {.name = "entities"}},
+                                           {{.name = "features"}, {.name = "entities"}}};
+            struct ldr_err err[2] = {{0}};
+            const struct ldr_slice body = ldr_slice_str(bodies[b]);
+            int rc[2] = {ldr_gw_fields(body, f[0], 2, true, &err[0]),
+                         ldr_gw_fields_known(body, f[1], 2, true, ldr_slice_str(known[k]), &err[1])};
+            assert_int_equal(rc[0], rc[1]);
+            assert_string_equal(err[0].message, err[1].message);
+            for (size_t i = 0; i < 2 && !rc[0]; i++) {
+                assert_int_equal(f[0][i].token, f[1][i].token);
+                if (f[0][i].token != LDR_JSON_END)
+                    assert_true(ldr_slice_eq(f[0][i].raw, f[1][i].raw));
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +171,7 @@ int main(void)
         cmocka_unit_test(grows_over_many_rows),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(columns_go_in_step),
+        cmocka_unit_test(known_lists_make_no_difference),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
 }
