@@ -124,6 +124,49 @@ def test_data_is_loaded(repo, tmp_path):
         assert [f["event_timestamp"] for f in store.scan("pair")] == [dt.datetime(2024, 5, 1, tzinfo=dt.timezone.utc)]
 
 
+def test_what_an_import_does_not_need_may_be_lacking(repo, tmp_path):
+    """A package of an online store that is not installed."""
+    config = (repo / "feature_store.yaml").read_text()
+    without = "\n".join(line for line in config.splitlines() if not line.startswith(("online_store", " ")))
+    (repo / "feature_store.yaml").write_text(f"{without}\nonline_store: {{type: no.such.package.OnlineStore}}\noffline_store: {{type: file}}\n")
+    found = imports.import_repo(repo, tmp_path / "defs")
+    assert len(found.files) == 4 and "offline_store" not in [r.name for r in found.rows]
+    (repo / "feature_store.yaml").write_text(f"{without}\nonline_store: {{type: sqlite}}\noffline_store: {{type: no.such.package.OfflineStore}}\n")
+    found = imports.import_repo(repo, tmp_path / "defs")
+    assert len(found.files) == 4
+    (row,) = [r for r in found.rows if r.name == "offline_store"]
+    assert "not installed" in row.why[0] and not found.complete
+
+
+def test_nothing_carried_over_is_told(repo, tmp_path, cli):
+    (repo / "features.py").write_text(
+        "from feast import Entity, FeatureView, Field, FileSource\nfrom feast.types import Int64\n"
+        "source = FileSource(name='s', path='gone.parquet', timestamp_field='t')\n"
+        "view = FeatureView(name='lost', entities=[Entity(name='e', join_keys=['k'])], schema=[Field(name='n', dtype=Int64)], source=source)\n"
+    )
+    out = cli("--dir", tmp_path / "defs", "--store", f"local:{tmp_path}/store", "import-feast", repo, "--data", ok=(1,))
+    assert "lost" in out and "left out" in out and "gone.parquet" in out
+
+
+def test_credentials_in_a_path_are_left_out(tmp_path):
+    from types import SimpleNamespace
+
+    from feast import FileSource
+    from larder.feast.importer import Importer
+    from larder.feast.report import Row
+
+    importer = Importer(SimpleNamespace(project="p"), SimpleNamespace(entities=[]), tmp_path)
+    importer._column_names = lambda _: []  # nobody is asked
+    for path, kept, told in (
+        ("s3://AKIDEXAMPLE:wJalr%2FXU@bucket/x.parquet?region=eu-west-1", "s3://bucket/x.parquet?region=eu-west-1", True),
+        ("s3://bucket/x.parquet?region=eu-west-1", "s3://bucket/x.parquet?region=eu-west-1", False),
+    ):
+        row = Row("source", "s")
+        made = SimpleNamespace(row=row, options={})
+        importer._describe(FileSource(name="s", path=path, timestamp_field="t"), made)
+        assert made.options["path"] == kept and any("credentials" in w for w in row.why) == told
+
+
 def test_one_view_that_cannot_be_loaded_does_not_keep_others_from_it(repo, tmp_path):
     found = imports.import_repo(repo, tmp_path / "defs")
     (repo / "data" / "inferred.parquet").unlink()

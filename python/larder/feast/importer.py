@@ -14,6 +14,7 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.value_type import ValueType
 
 import larder
+from larder import places
 from larder.definitions import with_parts
 
 from .report import Import, Row
@@ -175,6 +176,8 @@ class Importer:
             row.leave_out("it does not say which column is the event time")
         elif isinstance(batch, FileSource) and str(batch.file_format or "parquet") == "parquet":
             columns = Columns(batch, self._column_names(batch))
+            if places.shown(batch.path) != places.split(batch.path)[0]:
+                row.why.append("the credentials in its path are left out: put them into the environment")
             made.options.update(path=self._path(batch), format="parquet", event_timestamp=columns.find(event) or event)
             if batch.created_timestamp_column:
                 created = batch.created_timestamp_column
@@ -199,9 +202,9 @@ class Importer:
             return list(source.field_mapping or {})
 
     def _path(self, source: FileSource) -> str:
-        if "://" in source.path:
+        if places.far(source.path):
             options = f"?endpoint_override={quote(source.s3_endpoint_override, safe='')}" if source.s3_endpoint_override else ""
-            return f"{source.path}{options}"
+            return places.shown(source.path) + (options or places.split(source.path)[1])
         if os.path.isabs(source.path):
             return str(source.path)
         return os.path.relpath(os.path.join(self._config.repo_path, source.path), self._folder)

@@ -7,6 +7,7 @@ import datetime as dt
 import importlib
 import os
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
@@ -30,9 +31,11 @@ def import_repo(repo: "str | os.PathLike[str]", folder: "str | os.PathLike[str]"
     Files of definitions that were not made by an import are not touched: InvalidError. Nothing is applied, and no store opened.
     """
     root = Path(repo).resolve()
-    config, contents = _load(root)
+    config, contents, unloaded = _load(root)
     _check_free(Path(folder))
     found = Importer(config, contents, Path(folder).resolve()).run()
+    for key in unloaded:
+        found.row("setting", key).leave_out("what Feast needs for it is not installed here: the import went on without")
     _write(found, Path(folder))
     return found
 
@@ -49,6 +52,8 @@ class Loaded:
 def load_data(found: Import, store: larder.Store, folder: "str | os.PathLike[str]") -> List[Loaded]:
     """Applies the definitions and loads what the sources hold until now; a view that cannot be loaded does not keep others from it."""
     out: List[Loaded] = []
+    if not found.files:
+        return out
     files = {t.name for t in found.things if isinstance(t, larder.Source) and t.type == "file"}
     with store:
         store.apply(folder)
@@ -66,24 +71,49 @@ def load_data(found: Import, store: larder.Store, folder: "str | os.PathLike[str
 # ---- The repository ----
 
 
-def _load(root: Path) -> Tuple[Any, Any]:
+def _load(root: Path) -> Tuple[Any, Any, List[str]]:
     file = root / os.environ.get("FEAST_FS_YAML_FILE_PATH", "feature_store.yaml")
     if not file.is_file():
         raise InvalidError(f"{root} is no Feast repository: it has no {file.name}")
     parse_repo = importlib.import_module("feast.repo_operations").parse_repo
     before, path = os.getcwd(), list(sys.path)
     try:
-        config = load_repo_config(root, file)
+        config, unloaded = _config(root, file)
         os.chdir(root)
         sys.path.insert(0, str(root))
         # what the repository prints is not part of the report
         with contextlib.redirect_stdout(sys.stderr):
-            return config, parse_repo(root)
+            return config, parse_repo(root), unloaded
     except Exception as e:  # whatever the repository's own code raises
         raise InvalidError(f"{root} cannot be loaded: {type(e).__name__}: {e}") from e
     finally:
         os.chdir(before)
         sys.path[:] = path
+
+
+def _config(root: Path, file: Path) -> Tuple[Any, List[str]]:
+    """The repository's settings; and those that were left out, since what they name is not installed. An online store is not needed
+    for an import, and not spoken of."""
+    try:
+        return load_repo_config(root, file), []
+    except Exception as e:
+        if not isinstance(e, ImportError) and "ImportError" not in type(e).__name__:
+            raise
+        first = e
+    yaml = importlib.import_module("yaml")
+    raw, gone = yaml.safe_load(file.read_text(encoding="utf-8")), []
+    for key in ("online_store", "batch_engine", "feature_server", "offline_store"):
+        if raw.pop(key, None) is None:
+            continue
+        gone.append(key)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / file.name).write_text(yaml.safe_dump(raw), encoding="utf-8")
+            try:
+                return load_repo_config(root, Path(folder) / file.name), [k for k in gone if k != "online_store"]
+            except Exception as e:  # it may be another setting
+                if not isinstance(e, ImportError) and "ImportError" not in type(e).__name__:
+                    raise
+    raise first
 
 
 # ---- Files ----
