@@ -130,6 +130,26 @@ static void missing(struct ldr_reader *r, const struct ldr_node *node, const cha
     ldr_problem_add(r->problems, node->pos, "found no key '%s' in a source of type file, expected one", key);
 }
 
+/* Whether a URL carries credentials: user:password@, or an option that is named after one. They do not belong
+ * into the registry, which everybody may read and which is kept in backups. */
+static bool has_credentials(const char *path)
+{
+    static const char *const options[] = {"key=", "secret=", "token=", "sig=", "password="};
+    const char *rest = strstr(path, "://");
+    if (!rest)
+        return false;
+    rest += 3;
+    const char *colon = strchr(rest, ':'), *at = strrchr(rest, '@');
+    if (colon && at && colon < at)
+        return true;
+    const char *query = strchr(rest, '?');
+    for (size_t i = 0; query && i < sizeof options / sizeof *options; i++) {
+        if (strstr(query, options[i]))
+            return true;
+    }
+    return false;
+}
+
 static void read_file_source(struct ldr_reader *r, const struct ldr_node *node,
                              const struct ldr_node *const *v, struct ldr_source_def *s)
 {
@@ -139,6 +159,11 @@ static void read_file_source(struct ldr_reader *r, const struct ldr_node *node,
         missing(r, node, "path");
     if (!v[EVENT])
         missing(r, node, "event_timestamp");
+    if (v[PATH] && has_credentials(path)) { /* not shown either */
+        ldr_problem_add(r->problems, v[PATH]->pos,
+                        "found credentials in a path, expected them in the environment of those who read it");
+        return;
+    }
     s->path = v[PATH] && path[0] ? ldr_source_path(r->a, node->pos.file, path) : "";
     if (!s->path)
         r->problems->err = LDR_E_NOMEM;

@@ -158,15 +158,20 @@ def ingest_parquet(
     into, columns, _, event, created = shape.choose(files.names, event_timestamp, created_timestamp, allow_missing)
     total = WriteReport()
     wanted = [*columns, event, *([created] if created else [])]
-    for table in files.tables(wanted, event, start_us, end_us, BATCH_ROWS):
-        try:
-            report = ingest_data(handle, shape, table, event, created, created_at, allow_missing)
-        except LarderError as e:
-            e.message = f"{files.path}, rows from {total.rows} on: {e.message}"
-            raise
-        total.add(report)
-        if tell is not None and tell(total.rows):
-            raise CancelledError("cancelled")
+    try:
+        for table in files.tables(wanted, event, start_us, end_us, BATCH_ROWS):
+            try:
+                report = ingest_data(handle, shape, table, event, created, created_at, allow_missing)
+            except LarderError as e:
+                e.message = f"{files.path}, rows from {total.rows} on: {e.message}"
+                raise
+            total.add(report)
+            if tell is not None and tell(total.rows):
+                raise CancelledError("cancelled")
+    except LarderError as e:
+        if total.rows:
+            e.message += f" ({total.rows} rows before that are stored; to load them again is harmless)"
+        raise
     return total
 
 

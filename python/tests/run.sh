@@ -13,10 +13,10 @@ pip() {
     "$venv/bin/pip" --disable-pip-version-check -q "$@"
 }
 # What the package is built with and what it works with; what is there already is not asked for again.
-if ! pip install 'setuptools>=61' wheel 'cffi>=1.15' 'pyarrow>=14' 'pandas>=1.5' 'polars>=1.0' numpy 'pytest>=7' mypy tqdm 'moto[server]' \
+if ! pip install 'setuptools>=61' wheel 'cffi>=1.15' 'pyarrow>=14' 'pandas>=1.5' 'polars>=1.0' numpy 'pytest>=7' mypy tqdm 'moto[server]' gcp-storage-emulator \
     nbclient ipykernel scikit-learn \
     >"$venv/install.log" 2>&1; then
-    if ! "$venv/bin/python" -c 'import cffi, pyarrow, pandas, polars, numpy, pytest, mypy, tqdm, moto, nbclient, ipykernel, sklearn'; then
+    if ! "$venv/bin/python" -c 'import cffi, pyarrow, pandas, polars, numpy, pytest, mypy, tqdm, moto, gcp_storage_emulator, nbclient, ipykernel, sklearn'; then
         tail -n 3 "$venv/install.log"
         echo "packages cannot be installed (no way to a package index?)"
         exit 77

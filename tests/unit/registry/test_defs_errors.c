@@ -88,6 +88,11 @@ static const struct {
      "2:5: found no key 'path' in a source of type file, expected one"},
     {SOURCE "{name: f, type: file, path: w.txt, event_timestamp: t}\n",
      "2:33: found 'w.txt', whose suffix shows no format: add 'format' (csv, ndjson or parquet)"},
+    {SOURCE "{name: f, type: file, path: \"s3://key:wJalr/XU@b/x\", format: parquet, event_timestamp: t}\n",
+     "2:33: found credentials in a path, expected them in the environment of those who read it"},
+    {SOURCE "{name: f, type: file, path: \"abfs://b@a/x?client_secret=wJalr\", format: parquet, "
+            "event_timestamp: t}\n",
+     "2:33: found credentials in a path, expected them in the environment of those who read it"},
     {SOURCE "{name: f, type: file, path: w.txt, format: json, event_timestamp: t}\n",
      "2:48: found 'json', expected csv, ndjson or parquet"},
     {SOURCE "{name: f, type: file, path: w.txt, format: csv, event_timestamp: \"\"}\n",
