@@ -216,8 +216,9 @@ static void serve(struct ldr_gw_conn *c)
     if (status) {
         ldr_gw_fail(a, status, status == 404 ? LDR_E_NOT_FOUND : LDR_E_INVALID, false,
                     status == 404 ? "there is nothing at %.*s: GET /openapi.json says what there is"
-                                  : "%.*s takes another method",
-                    (int)(q.path.n < 200 ? q.path.n : 200), (const char *)q.path.p);
+                                  : "%.*s: found another method, expected %s",
+                    (int)(q.path.n < 200 ? q.path.n : 200), (const char *)q.path.p,
+                    a->extra && strstr(a->extra, "GET") ? "GET or HEAD" : "POST");
     } else if (is_quick(c, &q)) {
         ldr_arena_reset(&l->worker.arena);
         q.route->handler(&l->worker, &q, a);

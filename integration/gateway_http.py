@@ -144,6 +144,24 @@ def paths_and_methods(g):
     assert g.ask("GET", "/health")[0] == 200
 
 
+def methods_are_named(g):
+    for method, path, want in (("GET", "/v1/online", "POST"), ("POST", "/health", "GET or HEAD"), ("DELETE", "/v1/scan", "POST")):
+        status, _, text = g.ask(method, path)
+        assert status == 405 and json.loads(text)["error"]["message"] == f"{path}: found another method, expected {want}", text
+
+
+def loops_share(g):
+    """Each loop has its own listener on the one address, and every connection is served."""
+    with Gateway(bin_dir, loops=4) as many:
+        listening = [line.split()[9] for line in open("/proc/net/tcp") if line.split()[1:4:2] == [f"0100007F:{many.port:04X}", "0A"]]
+        assert len(listening) == 4, listening
+        assert "by 4 loops" in "".join(many.log)
+        for s in [many.connect() for _ in range(64)]:
+            with s:
+                s.sendall(request("GET", "/healthz"))
+                assert answers(s, 1)[0][0] == 200
+
+
 def pipelines(g):
     with g.connect() as s:
         s.sendall(b"".join(request("POST", "/get-online-features", ONE) for _ in range(200)) +
@@ -343,6 +361,8 @@ with Gateway(bin_dir) as g:
     check("facts are loaded", prepare, g)
     g.start(max_body="1MiB")
     check("Feast's reads: all types, null, missing", feast_reads, g)
+    check("methods are named", methods_are_named, g)
+    check("loops share an address", loops_share, g)
     check("one entity as several", one_as_many, g)
     check("Feast's reads: service, full names, composite keys, ttl", feast_names_services_composites, g)
     check("own reads: as of, status and times", own_reads, g)
