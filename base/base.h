@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "base/pages.h"
 #include "base/slice.h"
 #include "base/time.h"
 #include "base/utf8.h"

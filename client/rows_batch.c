@@ -8,11 +8,11 @@ static int side_arrays(struct ldr_batch *b, const struct ldr_historical_opts *op
     for (size_t i = 0; !rc && i < b->ncols; i++) {
         struct ldr_batch_col *c = &b->cols[i];
         if (opts->with_status)
-            rc = ldr_batch_array_get(&c->status, b->nrows, 1);
+            rc = ldr_batch_array_get(b, &c->status, b->nrows, 1);
         if (!rc && opts->with_times)
-            rc = ldr_batch_array_get(&c->event, b->nrows, sizeof(int64_t));
+            rc = ldr_batch_array_get(b, &c->event, b->nrows, sizeof(int64_t));
         if (!rc && opts->with_times)
-            rc = ldr_batch_array_get(&c->created, b->nrows, sizeof(int64_t));
+            rc = ldr_batch_array_get(b, &c->created, b->nrows, sizeof(int64_t));
     }
     return rc;
 }

@@ -1,13 +1,9 @@
 #include "client/slab.h"
 
-#include <sys/mman.h>
-
 #include "base/base.h"
 
-#define HUGE_BYTES    ((size_t)2 << 20)
-#define BLOCK_DEFAULT HUGE_BYTES
-#define BLOCK_HEAD    64 /* of a block, for its header; keeps cache lines whole */
-#define PAGE_BYTES    ((size_t)4096)
+#define BLOCK_DEFAULT ((size_t)2 << 20) /* a huge page */
+#define BLOCK_HEAD    64                /* of a block, for its header; keeps cache lines whole */
 
 struct ldr_slab_block {
     struct ldr_slab_block *next;
@@ -18,38 +14,6 @@ _Static_assert(sizeof(struct ldr_slab_block) <= BLOCK_HEAD, "the header fits");
 static size_t round_up(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;
-}
-
-static size_t map_bytes(size_t bytes)
-{
-    return round_up(bytes ? bytes : 1, bytes >= HUGE_BYTES ? HUGE_BYTES : PAGE_BYTES);
-}
-
-/* Large maps begin on a huge page: the surplus at both ends is given back. */
-void *ldr_pages_map(size_t bytes)
-{
-    if (bytes > SIZE_MAX / 2)
-        return NULL;
-    size_t want = map_bytes(bytes), extra = want >= HUGE_BYTES ? HUGE_BYTES : 0;
-    uint8_t *p = mmap(NULL, want + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    if (extra) {
-        size_t before = round_up((uintptr_t)p, HUGE_BYTES) - (uintptr_t)p;
-        if (before)
-            munmap(p, before);
-        p += before;
-        if (extra > before)
-            munmap(p + want, extra - before);
-        madvise(p, want, MADV_HUGEPAGE); /* a wish: fine when it is not granted */
-    }
-    return p;
-}
-
-void ldr_pages_unmap(void *p, size_t bytes)
-{
-    if (p)
-        munmap(p, map_bytes(bytes));
 }
 
 void ldr_slab_init(struct ldr_slab *s, size_t block_bytes)

@@ -30,8 +30,4 @@ static inline void *ldr_slab_alloc(struct ldr_slab *s, size_t n)
 }
 void ldr_slab_reset(struct ldr_slab *s); /* everything is free again; blocks of the usual size are kept */
 void ldr_slab_close(struct ldr_slab *s);
-
-/* A zeroed array for large columns: mapped, with huge pages when the system gives them. bytes 0 is fine. */
-void *ldr_pages_map(size_t bytes);
-void ldr_pages_unmap(void *p, size_t bytes); /* NULL is fine */
 #endif

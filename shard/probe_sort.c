@@ -135,7 +135,7 @@ int ldr_probe_sort(struct ldr_probe *p, size_t n, struct ldr_pool *pool)
         hi = s.hi[i] > hi ? s.hi[i] : hi;
     }
     s.b = ldr_buckets_plan(lo, hi, n, BUCKET_PROBES, BUCKETS_MAX);
-    s.dealt = ldr_alloc(NULL, n * sizeof *s.dealt);
+    s.dealt = ldr_large_get(n * sizeof *s.dealt);
     s.counts = ldr_calloc(NULL, s.nslices * s.b.n, sizeof *s.counts);
     s.starts = ldr_calloc(NULL, (size_t)s.b.n + 1, sizeof *s.starts);
     if (!s.dealt || !s.counts || !s.starts) {
@@ -154,6 +154,6 @@ int ldr_probe_sort(struct ldr_probe *p, size_t n, struct ldr_pool *pool)
 out:
     ldr_release(NULL, s.starts);
     ldr_release(NULL, s.counts);
-    ldr_release(NULL, s.dealt);
+    ldr_large_release(s.dealt, n * sizeof *s.dealt);
     return rc;
 }

@@ -1,24 +1,46 @@
 /* A batch: its memory and how callers look into it. */
 #include "client/historical/historical_batch.h"
 
-#define MAP_FROM ((size_t)1 << 20)
+#define LINE_BYTES ((size_t)64)
 
-int ldr_batch_array_get(struct ldr_batch_array *a, size_t count, size_t size)
+size_t ldr_batch_room_need(size_t count, size_t size)
 {
     size_t n;
+    if (__builtin_mul_overflow(count, size, &n) || n >= LDR_PAGES_FROM)
+        return 0;
+    return (n + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+}
+
+int ldr_batch_room(struct ldr_batch *b, size_t bytes)
+{
+    LDR_ASSERT(b->nrooms < LDR_BATCH_ROOMS);
+    struct ldr_batch_room *r = &b->rooms[b->nrooms++];
+    r->bytes = bytes + LINE_BYTES; /* the heap aligns to less than a line */
+    r->p = ldr_large_get(r->bytes);
+    r->used = (size_t)(-(uintptr_t)r->p % LINE_BYTES);
+    return r->p ? 0 : LDR_E_NOMEM;
+}
+
+int ldr_batch_array_get(struct ldr_batch *b, struct ldr_batch_array *a, size_t count, size_t size)
+{
+    size_t n, need = ldr_batch_room_need(count, size);
     if (__builtin_mul_overflow(count, size, &n) || n > SIZE_MAX / 2)
         return LDR_E_NOMEM;
+    struct ldr_batch_room *r = need && b->nrooms ? &b->rooms[b->nrooms - 1] : NULL;
+    if (r && need <= r->bytes - r->used) {
+        *a = (struct ldr_batch_array){.p = r->p + r->used};
+        r->used += need;
+        return 0;
+    }
     a->bytes = n ? n : 1;
-    a->p = a->bytes >= MAP_FROM ? ldr_pages_map(a->bytes) : ldr_calloc(NULL, 1, a->bytes);
+    a->p = ldr_large_get(a->bytes);
     return a->p ? 0 : LDR_E_NOMEM;
 }
 
 void ldr_batch_array_free(struct ldr_batch_array *a)
 {
-    if (a->bytes >= MAP_FROM)
-        ldr_pages_unmap(a->p, a->bytes);
-    else
-        ldr_release(NULL, a->p);
+    if (a->bytes)
+        ldr_large_release(a->p, a->bytes);
     *a = (struct ldr_batch_array){0};
 }
 
@@ -56,6 +78,8 @@ void ldr_batch_destroy(struct ldr_batch *b)
         ldr_batch_array_free(&c->event);
         ldr_batch_array_free(&c->created);
     }
+    for (unsigned i = 0; i < b->nrooms; i++)
+        ldr_large_release(b->rooms[i].p, b->rooms[i].bytes);
     ldr_release(NULL, b->built);
     ldr_release(NULL, b->cols);
     ldr_release(NULL, b);

@@ -37,28 +37,6 @@ static bool element_var(const struct col *c)
     return !ldr_type_is_fixed(c->element);
 }
 
-static void put_fixed(const struct col *c, size_t row, const struct ldr_value *v)
-{
-    void *data = c->out->values.p;
-    switch (c->type) {
-    case LDR_BOOL:
-        if (v->b)
-            set_bit(data, row);
-        break;
-    case LDR_INT32:
-        ((int32_t *)data)[row] = (int32_t)v->i;
-        break;
-    case LDR_FLOAT32:
-        ((float *)data)[row] = v->f32;
-        break;
-    case LDR_FLOAT64:
-        ((double *)data)[row] = v->f64;
-        break;
-    default:
-        ((int64_t *)data)[row] = v->i;
-    }
-}
-
 /* Bytes of the strings in a list, without their lengths. */
 static int64_t list_bytes(const struct ldr_value *v)
 {
@@ -96,63 +74,156 @@ static inline const uint8_t *fixed_at(const struct col *c, const struct ldr_join
     return nulls + (ncols + 7) / 8 + c->schema->cols[c->slot].fixed_off;
 }
 
-/* Numbers of 4 or 8 bytes: as they lie in the row, so they lie in the column. */
-static inline size_t copy_numbers(const struct col *c, size_t from, size_t to, size_t width)
+/* Bits of one bitmap in ascending order: a byte is written when it is full, not once a row. */
+struct bits {
+    uint8_t *out;
+    unsigned now;
+};
+
+static inline void bits_put(struct bits *b, size_t i, bool set)
 {
-    uint8_t *data = c->out->values.p, *validity = c->out->validity.p;
+    b->now |= (unsigned)set << (i % 8);
+    if (i % 8 == 7) {
+        b->out[i / 8] = (uint8_t)b->now;
+        b->now = 0;
+    }
+}
+
+static inline void bits_end(const struct bits *b, size_t to)
+{
+    if (to % 8)
+        b->out[to / 8] = (uint8_t)b->now;
+}
+
+/* Numbers of 4 or 8 bytes: as they lie in the row, so they lie in the column. */
+static inline size_t copy_numbers(const struct col *c, size_t from, size_t to, size_t width, bool side)
+{
+    uint8_t *data = c->out->values.p;
+    struct bits valid = {.out = c->out->validity.p};
+    size_t nulls = 0;
+    for (size_t i = from; i < to; i++) {
+        enum ldr_status status;
+        const uint8_t *p = fixed_at(c, c->hits[i], &status);
+        if (p && width == 4) {
+            uint32_t v = ldr_get_le32(p);
+            memcpy(data + i * width, &v, sizeof v);
+        } else if (p) {
+            uint64_t v = ldr_get_le64(p);
+            memcpy(data + i * width, &v, sizeof v);
+        }
+        nulls += !p;
+        bits_put(&valid, i, p);
+        if (side)
+            put_side(c, i, status, c->hits[i]);
+    }
+    bits_end(&valid, to);
+    return nulls;
+}
+
+static inline size_t copy_bools(const struct col *c, size_t from, size_t to)
+{
+    struct bits valid = {.out = c->out->validity.p}, data = {.out = c->out->values.p};
     bool side = c->out->status.p || c->out->event.p;
     size_t nulls = 0;
     for (size_t i = from; i < to; i++) {
         enum ldr_status status;
         const uint8_t *p = fixed_at(c, c->hits[i], &status);
-        if (p) {
-            memcpy(data + i * width, p, width);
-            set_bit(validity, i);
-        } else {
-            nulls++;
-        }
+        nulls += !p;
+        bits_put(&valid, i, p);
+        bits_put(&data, i, p && *p);
         if (side)
             put_side(c, i, status, c->hits[i]);
     }
+    bits_end(&valid, to);
+    bits_end(&data, to);
     return nulls;
+}
+
+/* Bytes of a string in a hit, from where its end stands (fixed_at). */
+static inline struct ldr_slice string_at(const struct col *c, const struct ldr_join_hit *h, const uint8_t *p)
+{
+    const struct ldr_column *column = &c->schema->cols[c->slot];
+    const uint8_t *fixed = p - column->fixed_off;
+    uint32_t start = column->prev_end_off == LDR_NO_OFFSET ? 0 : ldr_get_le32(fixed + column->prev_end_off);
+    return ldr_slice(fixed + ldr_get_le16(h->row + 6) + start, ldr_get_le32(p) - start);
+}
+
+/* First pass over strings: the ends, counted from the block's first byte. */
+static inline size_t measure_strings(const struct col *c, size_t from, size_t to, int64_t *bytes)
+{
+    int64_t *offsets = c->out->offsets.p, end = 0;
+    struct bits valid = {.out = c->out->validity.p};
+    bool side = c->out->status.p || c->out->event.p;
+    size_t nulls = 0;
+    for (size_t i = from; i < to; i++) {
+        enum ldr_status status;
+        const uint8_t *p = fixed_at(c, c->hits[i], &status);
+        nulls += !p;
+        bits_put(&valid, i, p);
+        end += p ? (int64_t)string_at(c, c->hits[i], p).n : 0;
+        offsets[i + 1] = end;
+        if (side)
+            put_side(c, i, status, c->hits[i]);
+    }
+    bits_end(&valid, to);
+    *bytes = end;
+    return nulls;
+}
+
+/* Second pass over strings: offsets become those of the whole column, bytes are copied. */
+static inline void copy_strings(const struct col *c, size_t from, size_t to, int64_t base)
+{
+    int64_t *offsets = c->out->offsets.p, at = base;
+    uint8_t *data = c->out->values.p;
+    for (size_t i = from; i < to; i++) {
+        enum ldr_status status;
+        const uint8_t *p = fixed_at(c, c->hits[i], &status);
+        struct ldr_slice s = p ? string_at(c, c->hits[i], p) : ldr_slice(NULL, 0);
+        if (s.n)
+            memcpy(data + at, s.p, s.n);
+        at += (int64_t)s.n;
+        offsets[i + 1] = at;
+    }
+}
+
+/* First pass over a column of lists. */
+static void measure_lists(const struct col *c, size_t block, size_t from, size_t to)
+{
+    int64_t *offsets = c->out->offsets.p, items = 0, bytes = 0;
+    bool side = c->out->status.p || c->out->event.p;
+    for (size_t i = from; i < to; i++) {
+        struct ldr_value v = {0};
+        enum ldr_status status = ldr_join_hit_cell(c->schema, c->hits[i], c->slot, &v);
+        if (side)
+            put_side(c, i, status, c->hits[i]);
+        if (v.null) {
+            c->nulls[block]++;
+        } else {
+            set_bit(c->out->validity.p, i);
+            items += v.count;
+            bytes += element_var(c) ? list_bytes(&v) : 0;
+        }
+        offsets[i + 1] = items;
+    }
+    c->items[block] = items;
+    c->bytes[block] = bytes;
 }
 
 /* First pass over one column of one block: everything but bytes of variable length. */
 static void measure(const struct col *c, size_t block, size_t from, size_t to)
 {
-    unsigned width = ldr_type_width(c->type);
-    bool fixed = ldr_type_is_fixed(c->type), list = is_list(c), side = c->out->status.p || c->out->event.p;
-    int64_t *offsets = c->out->offsets.p, items = 0, bytes = 0;
-    uint8_t *validity = c->out->validity.p;
-    size_t nulls = 0;
-    if (fixed && width > 1 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
-        c->nulls[block] = width == 4 ? copy_numbers(c, from, to, 4) : copy_numbers(c, from, to, 8);
-        return;
-    }
-    for (size_t i = from; i < to; i++) {
-        struct ldr_value v;
-        enum ldr_status status = ldr_join_hit_cell(c->schema, c->hits[i], c->slot, &v);
-        if (side)
-            put_side(c, i, status, c->hits[i]);
-        if (v.null) {
-            nulls++;
-        } else {
-            set_bit(validity, i);
-            if (fixed) {
-                put_fixed(c, i, &v);
-            } else {
-                items += list ? v.count : (int64_t)v.s.n;
-                bytes += list && element_var(c) ? list_bytes(&v) : 0;
-            }
-        }
-        if (!fixed)
-            offsets[i + 1] = items;
-    }
-    c->nulls[block] = nulls;
-    if (!fixed) {
-        c->items[block] = items;
-        c->bytes[block] = bytes;
-    }
+    bool side = c->out->status.p || c->out->event.p;
+    size_t *nulls = &c->nulls[block];
+    if (is_list(c))
+        measure_lists(c, block, from, to);
+    else if (!ldr_type_is_fixed(c->type))
+        *nulls = measure_strings(c, from, to, &c->items[block]);
+    else if (c->type == LDR_BOOL)
+        *nulls = copy_bools(c, from, to);
+    else if (ldr_type_width(c->type) == 4)
+        *nulls = side ? copy_numbers(c, from, to, 4, true) : copy_numbers(c, from, to, 4, false);
+    else
+        *nulls = side ? copy_numbers(c, from, to, 8, true) : copy_numbers(c, from, to, 8, false);
 }
 
 /* Elements of one list from element number `at`; bytes of strings from *byte. */
@@ -181,19 +252,16 @@ static void put_list(const struct col *c, int64_t at, int64_t *byte, const struc
     }
 }
 
-/* Second pass: offsets become those of the whole column, bytes are copied. */
-static void copy(const struct col *c, size_t block, size_t from, size_t to)
+/* Second pass over lists. */
+static void copy_lists(const struct col *c, size_t block, size_t from, size_t to)
 {
     int64_t *offsets = c->out->offsets.p, base = c->items[block], byte = c->bytes[block], start = base;
-    bool list = is_list(c);
     for (size_t i = from; i < to; i++) {
         struct ldr_value v = {0};
         ldr_join_hit_cell(c->schema, c->hits[i], c->slot, &v);
         offsets[i + 1] += base;
-        if (!v.null && list)
+        if (!v.null)
             put_list(c, start, &byte, &v);
-        else if (!v.null && v.s.n)
-            memcpy((uint8_t *)c->out->values.p + start, v.s.p, v.s.n);
         start = offsets[i + 1];
     }
 }
@@ -237,39 +305,56 @@ static int copy_block(void *ctx, size_t block, unsigned worker)
     size_t from, to;
     (void)worker;
     block_bounds(g, block, &from, &to);
-    for (size_t i = 0; i < g->ncols; i++)
-        if (!ldr_type_is_fixed(g->cols[i].type))
-            copy(&g->cols[i], block, from, to);
+    for (size_t i = 0; i < g->ncols; i++) {
+        const struct col *c = &g->cols[i];
+        if (is_list(c))
+            copy_lists(c, block, from, to);
+        else if (!ldr_type_is_fixed(c->type))
+            copy_strings(c, from, to, c->items[block]);
+    }
     return 0;
 }
 
 /* ---- Memory ---- */
 
-static int col_alloc(struct col *c, size_t nrows, size_t nblocks, const struct ldr_historical_opts *opts)
+/* What a column's arrays take of a room, before its values are known. */
+static size_t col_need(const struct col *c, size_t nrows, const struct ldr_historical_opts *opts)
+{
+    size_t bits = ldr_batch_room_need((nrows + 7) / 8, 1), n = bits;
+    if (!ldr_type_is_fixed(c->type))
+        n += ldr_batch_room_need(nrows + 1, sizeof(int64_t));
+    else
+        n += c->type == LDR_BOOL ? bits : ldr_batch_room_need(nrows, ldr_type_width(c->type));
+    n += opts->with_status ? ldr_batch_room_need(nrows, 1) : 0;
+    return n + (opts->with_times ? 2 * ldr_batch_room_need(nrows, sizeof(int64_t)) : 0);
+}
+
+static int col_alloc(struct ldr_batch *b, struct col *c, size_t nrows, size_t nblocks,
+                     const struct ldr_historical_opts *opts)
 {
     struct ldr_batch_col *out = c->out;
-    int rc = ldr_batch_array_get(&out->validity, (nrows + 7) / 8, 1);
+    int rc = ldr_batch_array_get(b, &out->validity, (nrows + 7) / 8, 1);
     if (rc == 0 && ldr_type_is_fixed(c->type)) {
         bool bits = c->type == LDR_BOOL;
-        rc = ldr_batch_array_get(&out->values, bits ? (nrows + 7) / 8 : nrows,
+        rc = ldr_batch_array_get(b, &out->values, bits ? (nrows + 7) / 8 : nrows,
                                  bits ? 1 : ldr_type_width(c->type));
     } else if (rc == 0) {
-        rc = ldr_batch_array_get(&out->offsets, nrows + 1, sizeof(int64_t));
+        rc = ldr_batch_array_get(b, &out->offsets, nrows + 1, sizeof(int64_t));
     }
     if (rc == 0 && opts->with_status)
-        rc = ldr_batch_array_get(&out->status, nrows, 1);
+        rc = ldr_batch_array_get(b, &out->status, nrows, 1);
     if (rc == 0 && opts->with_times)
-        rc = ldr_batch_array_get(&out->event, nrows, sizeof(int64_t));
+        rc = ldr_batch_array_get(b, &out->event, nrows, sizeof(int64_t));
     if (rc == 0 && opts->with_times)
-        rc = ldr_batch_array_get(&out->created, nrows, sizeof(int64_t));
+        rc = ldr_batch_array_get(b, &out->created, nrows, sizeof(int64_t));
     c->items = ldr_calloc(NULL, nblocks + 1, sizeof *c->items);
     c->bytes = ldr_calloc(NULL, nblocks + 1, sizeof *c->bytes);
     c->nulls = ldr_calloc(NULL, nblocks + 1, sizeof *c->nulls);
     return rc == 0 && c->items && c->bytes && c->nulls ? 0 : LDR_E_NOMEM;
 }
 
-/* Totals of blocks become the sums before them; returns the sum of all. */
-static int64_t add_up(int64_t *totals, size_t n)
+/* Totals of blocks become the sums before them; the sum of all stands behind the last. */
+static void add_up(int64_t *totals, size_t n)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -277,22 +362,35 @@ static int64_t add_up(int64_t *totals, size_t n)
         totals[i] = sum;
         sum += own;
     }
-    return sum;
+    totals[n] = sum;
 }
 
-static int var_alloc(struct col *c, size_t nblocks)
+/* The same once the lengths are known. */
+static size_t var_need(const struct col *c, size_t nblocks)
+{
+    size_t items = (size_t)c->items[nblocks], bytes = (size_t)c->bytes[nblocks];
+    if (!is_list(c))
+        return ldr_batch_room_need(items, 1);
+    if (c->element == LDR_BOOL)
+        return ldr_batch_room_need((items + 7) / 8, 1);
+    if (!element_var(c))
+        return ldr_batch_room_need(items, ldr_type_width(c->element));
+    return ldr_batch_room_need(bytes, 1) + ldr_batch_room_need(items + 1, sizeof(int64_t));
+}
+
+static int var_alloc(struct ldr_batch *b, struct col *c, size_t nblocks)
 {
     struct ldr_batch_col *out = c->out;
-    int64_t items = add_up(c->items, nblocks), bytes = add_up(c->bytes, nblocks);
+    size_t items = (size_t)c->items[nblocks], bytes = (size_t)c->bytes[nblocks];
     if (!is_list(c))
-        return ldr_batch_array_get(&out->values, (size_t)items, 1);
-    out->child.n = (size_t)items;
+        return ldr_batch_array_get(b, &out->values, items, 1);
+    out->child.n = items;
     if (c->element == LDR_BOOL)
-        return ldr_batch_array_get(&out->child_values, ((size_t)items + 7) / 8, 1);
+        return ldr_batch_array_get(b, &out->child_values, (items + 7) / 8, 1);
     if (!element_var(c))
-        return ldr_batch_array_get(&out->child_values, (size_t)items, ldr_type_width(c->element));
-    int rc = ldr_batch_array_get(&out->child_values, (size_t)bytes, 1);
-    return rc ? rc : ldr_batch_array_get(&out->child_offsets, (size_t)items + 1, sizeof(int64_t));
+        return ldr_batch_array_get(b, &out->child_values, items, ldr_type_width(c->element));
+    int rc = ldr_batch_array_get(b, &out->child_values, bytes, 1);
+    return rc ? rc : ldr_batch_array_get(b, &out->child_offsets, items + 1, sizeof(int64_t));
 }
 
 static void col_finish(const struct gather *g, struct col *c)
@@ -316,9 +414,10 @@ static void col_finish(const struct gather *g, struct col *c)
     }
 }
 
-static int gather_cols(const struct ldr_join *j, struct gather *g, const struct ldr_historical_opts *opts,
-                       struct ldr_batch *b)
+static int cols_alloc(const struct ldr_join *j, struct gather *g, const struct ldr_historical_opts *opts,
+                      struct ldr_batch *b)
 {
+    size_t need = 0;
     for (size_t i = 0; i < g->ncols; i++) {
         const struct ldr_query_col *qc = &j->plan->cols[i];
         struct col *c = &g->cols[i];
@@ -328,13 +427,38 @@ static int gather_cols(const struct ldr_join *j, struct gather *g, const struct 
         c->slot = qc->slot;
         c->type = qc->type;
         c->element = ldr_type_element(qc->type);
-        if (col_alloc(c, g->nrows, g->nblocks, opts))
-            return LDR_E_NOMEM;
+        need += col_need(c, g->nrows, opts);
     }
-    int rc = ldr_pool_each(j->store->pool, g->nblocks, measure_block, g);
+    int rc = ldr_batch_room(b, need);
+    for (size_t i = 0; rc == 0 && i < g->ncols; i++)
+        rc = col_alloc(b, &g->cols[i], g->nrows, g->nblocks, opts);
+    return rc;
+}
+
+static int vars_alloc(struct gather *g, struct ldr_batch *b)
+{
+    size_t need = 0;
+    for (size_t i = 0; i < g->ncols; i++) {
+        struct col *c = &g->cols[i];
+        add_up(c->items, g->nblocks);
+        add_up(c->bytes, g->nblocks);
+        need += ldr_type_is_fixed(c->type) ? 0 : var_need(c, g->nblocks);
+    }
+    int rc = ldr_batch_room(b, need);
     for (size_t i = 0; rc == 0 && i < g->ncols; i++)
         if (!ldr_type_is_fixed(g->cols[i].type))
-            rc = var_alloc(&g->cols[i], g->nblocks);
+            rc = var_alloc(b, &g->cols[i], g->nblocks);
+    return rc;
+}
+
+static int gather_cols(const struct ldr_join *j, struct gather *g, const struct ldr_historical_opts *opts,
+                       struct ldr_batch *b)
+{
+    int rc = cols_alloc(j, g, opts, b);
+    if (rc == 0)
+        rc = ldr_pool_each(j->store->pool, g->nblocks, measure_block, g);
+    if (rc == 0)
+        rc = vars_alloc(g, b);
     if (rc == 0)
         rc = ldr_pool_each(j->store->pool, g->nblocks, copy_block, g);
     for (size_t i = 0; rc == 0 && i < g->ncols; i++)
