@@ -5,6 +5,16 @@
 #define INFO_LOG_MAX ((size_t)1 << 20)
 #define BLOOM_BITS   10
 
+static const size_t block_bytes[LDR_CF_COUNT] = {
+    [LDR_CF_DEFAULT] = 4096, [LDR_CF_HISTORY] = 16384, [LDR_CF_LATEST] = 8192,
+    [LDR_CF_LOG] = 16384,    [LDR_CF_META] = 4096,     [LDR_CF_TOMB] = 4096,
+};
+
+uint64_t ldr_cf_block(enum ldr_cf cf)
+{
+    return block_bytes[cf];
+}
+
 const char *const ldr_cf_names[LDR_CF_COUNT] = {"default", "history", "latest", "log", "meta", "tomb"};
 
 static rocksdb_options_t *db_options(const struct ldr_shard *s, bool create)
@@ -87,12 +97,12 @@ void ldr_options_create(struct ldr_shard *s, bool create)
 {
     size_t wb = s->opts.write_buffer_bytes, small = wb / 4 < 1 << 20 ? wb / 4 : 1 << 20;
     const struct shape shapes[LDR_CF_COUNT] = {
-        [LDR_CF_DEFAULT] = {small, 4096, 16, false, false, false},
-        [LDR_CF_HISTORY] = {wb, 16384, 4, true, false, true},
-        [LDR_CF_LATEST] = {wb, 8192, 16, false, true, true},
-        [LDR_CF_LOG] = {wb / 2, 16384, 16, false, false, false},
-        [LDR_CF_META] = {small, 4096, 16, false, false, false},
-        [LDR_CF_TOMB] = {small, 4096, 16, false, false, false},
+        [LDR_CF_DEFAULT] = {small, block_bytes[LDR_CF_DEFAULT], 16, false, false, false},
+        [LDR_CF_HISTORY] = {wb, block_bytes[LDR_CF_HISTORY], 4, true, false, true},
+        [LDR_CF_LATEST] = {wb, block_bytes[LDR_CF_LATEST], 16, false, true, true},
+        [LDR_CF_LOG] = {wb / 2, block_bytes[LDR_CF_LOG], 16, false, false, false},
+        [LDR_CF_META] = {small, block_bytes[LDR_CF_META], 16, false, false, false},
+        [LDR_CF_TOMB] = {small, block_bytes[LDR_CF_TOMB], 16, false, false, false},
     };
     s->cache = rocksdb_cache_create_lru(s->opts.cache_bytes);
     s->db_opts = db_options(s, create);

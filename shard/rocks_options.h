@@ -6,6 +6,7 @@ extern const char *const ldr_cf_names[LDR_CF_COUNT];
  * look at it. */
 void ldr_options_create(struct ldr_shard *s, bool create);
 void ldr_options_destroy(struct ldr_shard *s);
+uint64_t ldr_cf_block(enum ldr_cf cf); /* bytes of a block of a new table, before compression */
 
 /* rocks_retention.c: owned by the options they are set on. latest = of the latest family, else of history. */
 rocksdb_compactionfilterfactory_t *ldr_retention_factory(struct ldr_shard *s, bool latest);

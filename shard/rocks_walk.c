@@ -1,5 +1,7 @@
 #include "shard/rocks_walk.h"
 
+#include "shard/rocks_options.h"
+
 #define RETRY         32 /* every so many seeks, steps are given another chance */
 #define READAHEAD     ((size_t)256 << 10)
 #define READAHEAD_GAP ((uint64_t)16 << 10) /* reads that lie closer use most of what is read ahead */
@@ -43,6 +45,8 @@ void ldr_hash_range(struct ldr_hash_range *r, uint32_t view, uint64_t lo, uint64
     }
 }
 
+static const struct ldr_hash_range everything; /* its end is none */
+
 /* Bytes in tables within the range, roughly; 0 when unknown. */
 static uint64_t bytes_within(struct ldr_shard *s, enum ldr_cf cf, const struct ldr_hash_range *r)
 {
@@ -65,7 +69,9 @@ rocksdb_readoptions_t *ldr_walk_options(struct ldr_shard *s, const struct ldr_sn
     rocksdb_set_perf_level(
         rocksdb_disable); /* of this thread: nobody reads RocksDB's counters, each step pays for them */
     uint64_t bytes = bytes_within(s, cf, r);
-    rocksdb_readoptions_set_fill_cache(ro, bytes <= s->opts.cache_bytes / 2);
+    const struct ldr_keep_read read = {bytes_within(s, cf, &everything), bytes, ldr_cf_block(cf), reads,
+                                       s->opts.cache_bytes};
+    rocksdb_readoptions_set_fill_cache(ro, ldr_keep_decide(&s->keep[cf], &read));
     if (bytes / (reads ? reads : 1) < READAHEAD_GAP)
         rocksdb_readoptions_set_readahead_size(ro, READAHEAD);
     if (r->to_n)

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "shard/keep.h"
 #include "shard/latest_table.h"
 #include "shard/layout.h"
 #include "shard/rocks_api.h"
@@ -60,6 +61,7 @@ struct ldr_shard {
     pthread_mutex_t write_mu;
     pthread_rwlock_t gate;
     struct ldr_latest_table *table;
+    struct ldr_keep keep[LDR_CF_COUNT];
     struct ldr_tombs *tombs;                      /* under write_mu */
     _Atomic uint64_t tombs_kept, tombs_collected; /* how many: for whoever only wants to know that */
     struct ldr_write_queue *queue;
