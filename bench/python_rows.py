@@ -44,7 +44,7 @@ def spine(rows):
 
 
 def load(store):
-    """Into a Larder store, once."""
+    """Into a Larder store, once, and compacted, as a store is that has stood for a while."""
     import larder
 
     if len(store.list("feature-views")):
@@ -55,3 +55,4 @@ def load(store):
             store.apply(larder.FeatureView("churn", larder.Entity("customer", {"customer_id": "int64"}), features))
         report = store.ingest("churn", table)
         print(f"python load larder {report.rows / report.seconds:.0f} rows/s", flush=True)
+    store.compact()

@@ -129,13 +129,13 @@ fi
 if [ "$part" = python ]; then
     venv=$work/python-venv
     [ -x "$venv/bin/pip" ] || python3 -m venv "$venv"
-    say "Installing larder, pandas, Polars and Feast 0.67.0 from their packages"
-    "$venv/bin/pip" install --quiet 'setuptools>=61' wheel 'cffi>=1.15' pyarrow pandas polars numpy feast==0.67.0
+    say "Installing larder, pandas, Polars and Feast 0.67.0 with DuckDB from their packages"
+    "$venv/bin/pip" install --quiet 'setuptools>=61' wheel 'cffi>=1.15' pyarrow pandas polars numpy 'feast[duckdb]==0.67.0'
     LARDER_BUILD_DIR=$PWD/build/bench-tree "$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall ./python
-    say "Joins of 1,000,000 rows through Python, $rounds rounds"
+    say "Joins of ${SPINE:-1000000} rows through Python, $rounds rounds"
     on 2 "$venv/bin/python" bench/python_join.py "$tmp/python" "${SPINE:-1000000}" "$rounds" >>"$results"
-    say "A pandas user: Larder beside Feast's file offline store, $rounds rounds"
-    on 2 "$venv/bin/python" bench/feast_join.py "$tmp/python" "$tmp/feast-repo" "${FEAST_SPINES:-10000,100000}" "$rounds" >>"$results"
+    say "A pandas user: Larder beside Feast's file and DuckDB offline stores, $rounds rounds"
+    on 2 "$venv/bin/python" bench/feast_join.py "$tmp/python" "$tmp/feast-repo" "${FEAST_SPINES:-10000,100000,1000000}" "$rounds" >>"$results"
 fi
 rm -rf "$tmp"
 {
@@ -144,11 +144,12 @@ rm -rf "$tmp"
     dpkg-query -W -f '${Package} ${Version}\n' 'librocksdb[0-9]*' liblmdb0 libsqlite3-0 libuv1 redis-server memcached 'postgresql-[0-9]*' 2>/dev/null | grep ' .' || true
     [ ! -x "$work/venv/bin/python" ] || "$work/venv/bin/python" -c 'import importlib.metadata as m; print("\n".join(p + " " + m.version(p) for p in ("duckdb", "polars")))' 2>/dev/null
     [ "$part" != python ] || "$venv/bin/python" -c 'import sys; print("CPython " + sys.version.split()[0])'
-    [ "$part" != python ] || "$venv/bin/pip" list 2>/dev/null | grep -E '^(pyarrow|pandas|polars|feast) ' | sed 's/  */ /'
+    [ "$part" != python ] || "$venv/bin/pip" list 2>/dev/null | grep -E '^(pyarrow|pandas|polars|feast|duckdb) ' | sed 's/  */ /'
 } | paste -s -d ';' | sed 's/;/; /g'
 echo
 missed=0
 [ "$part" != http ] || python3 bench/http_aims.py "$results" || missed=1
+[ "$part" != python ] || python3 bench/python_aims.py "$results" || missed=1
 if [ -n "$check" ]; then
     python3 bench/report.py "$results" --check bench/ratios.tsv
 else

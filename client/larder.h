@@ -125,6 +125,10 @@ struct ldr_open_opts {   /* zeros are defaults */
     /* ldr_compact of a store in this process keeps the keys of erased entities so long after their erasure;
      * later only what it takes to refuse facts that come late. Default 10 days; -1 = 0 */
     int64_t erase_grace_us;
+    /* How long opening may take to find a coordinator that answers, or who has the folder: then
+     * LDR_E_UNAVAILABLE or LDR_E_TIMEOUT. Default 5 s, and for a folder read_ms. With a map kept on disk it
+     * takes 1 s at most when no coordinator can be reached */
+    uint32_t open_ms;
 };
 /* "local:DIR": a folder, for several processes at once. The first has it and answers the others; when it
  * ends, one of them follows, and calls go on. Every call sees what returned before in any process.

@@ -11,8 +11,8 @@ if ! "$venv/bin/python" -c "import feast, sys; sys.exit(feast.__version__ != '$f
 fi
 # larder_package BUILD_DIR: the Python package with the library of that build, and what its tests need
 larder_package() {
-    "$venv/bin/python" -c 'import setuptools, wheel, cffi, pytest' 2>/dev/null ||
-        "$venv/bin/pip" --disable-pip-version-check install --quiet 'setuptools>=61' wheel 'cffi>=1.15' 'pytest>=7'
+    "$venv/bin/python" -c 'import setuptools, wheel, cffi, pytest, nbclient, ipykernel' 2>/dev/null ||
+        "$venv/bin/pip" --disable-pip-version-check install --quiet 'setuptools>=61' wheel 'cffi>=1.15' 'pytest>=7' nbclient ipykernel
     LARDER_BUILD_DIR=$1 "$venv/bin/pip" --disable-pip-version-check install --quiet --no-build-isolation --no-deps --force-reinstall \
         "$(cd "$(dirname "$0")/../python" && pwd)"
 }

@@ -11,6 +11,7 @@
 #define WATCH_SECONDS 2     /* between questions for news, when nobody tells */
 #define STRICT_MS     2000u /* then what a follower knows will do */
 #define REACH_MS      1000u /* then what is on disk will do, when not one coordinator can be reached */
+#define OPEN_MS       5000u /* for all of it, unless the caller says */
 #define FOLLOWER_MS   1500u /* the same, when some can be, and say nothing */
 
 /* ---- Map ---- */
@@ -268,24 +269,44 @@ static int take_kept(struct ldr_remote *r, const struct ldr_err *err)
     return 0;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is left of a time that began at `from_us`, and may be used in one go. */
+static uint32_t left(struct ldr_remote *r, uint64_t from_us, uint32_t whole_ms, uint32_t most_ms)
+{
+    uint64_t spent = (ldr_cluster_mono_us(r) - from_us) / 1000;
+    uint32_t rest = spent < whole_ms ? whole_ms - (uint32_t)spent : 1;
+    return least(rest, most_ms);
+}
+
 /* Strictly, so that what others were told has happened is seen; while nobody leads, as somebody knows it;
  * when nobody answers at all, as it was when a client of this user last heard of it. */
-static int first_state(struct ldr_remote *r, struct ldr_err *err)
+static int first_state(struct ldr_remote *r, uint32_t open_ms, struct ldr_err *err)
 {
     struct ldr_err why;
-    if (!r->cache || access(ldr_cluster_cache_path(r->cache), R_OK)) {
-        if (ldr_cluster_refresh(r, true, STRICT_MS, &why) == 0)
-            return 0;
-        return ldr_cluster_refresh(r, false, LDR_CLUSTER_CONTROL_MS, err);
-    }
-    int rc = ldr_cluster_refresh(r, true, REACH_MS, &why);
-    if (rc && rc != LDR_E_UNAVAILABLE) {
-        rc = ldr_cluster_refresh(r, true, STRICT_MS - REACH_MS, &why);
+    uint64_t from = ldr_cluster_mono_us(r);
+    bool kept = r->cache && access(ldr_cluster_cache_path(r->cache), R_OK) == 0;
+    int rc;
+    if (!kept) {
+        rc = ldr_cluster_refresh(r, true, least(STRICT_MS, open_ms / 2 + 1), &why);
         if (rc)
-            rc = ldr_cluster_refresh(r, false, FOLLOWER_MS, &why);
+            rc = ldr_cluster_refresh(r, false, left(r, from, open_ms, UINT32_MAX), &why);
+    } else {
+        rc = ldr_cluster_refresh(r, true, least(REACH_MS, open_ms), &why);
+        if (rc && rc != LDR_E_UNAVAILABLE) {
+            rc = ldr_cluster_refresh(r, true, left(r, from, open_ms, STRICT_MS - REACH_MS), &why);
+            if (rc)
+                rc = ldr_cluster_refresh(r, false, left(r, from, open_ms, FOLLOWER_MS), &why);
+        }
     }
-    if (!rc || take_kept(r, &why) == 0)
+    if (!rc || (kept && take_kept(r, &why) == 0))
         return 0;
+    if (rc == LDR_E_UNAVAILABLE || rc == LDR_E_TIMEOUT)
+        return ldr_fail(err, rc, "%.800s: no coordinator answered within %.1f s", r->store->url,
+                        (double)(ldr_cluster_mono_us(r) - from) / 1e6);
     if (err)
         *err = why;
     return rc;
@@ -296,6 +317,7 @@ int ldr_cluster_open(struct ldr_store *s,
                      struct ldr_err *err)
 {
     struct ldr_remote *r = ldr_calloc(NULL, 1, sizeof *r);
+    const uint32_t open_ms = s->opts.open_ms;
     if (!r)
         return ldr_fail(err, LDR_E_NOMEM, "out of memory");
     pthread_condattr_t attr;
@@ -317,7 +339,8 @@ int ldr_cluster_open(struct ldr_store *s,
     if (!rc)
         rc = connect(r, ctx, err);
     if (!rc)
-        rc = r->guest ? ldr_cluster_refresh(r, true, s->opts.read_ms, err) : first_state(r, err);
+        rc = r->guest ? ldr_cluster_refresh(r, true, open_ms ? open_ms : s->opts.read_ms, err)
+                      : first_state(r, open_ms ? open_ms : OPEN_MS, err);
     if (!rc && r->map->map.nshards == 0)
         rc = ldr_fail(err, LDR_E_REFUSED, "the cluster has no shards yet: `larder cluster init` makes them");
     s->shards = rc ? NULL : ldr_calloc(NULL, 1, sizeof *s->shards);

@@ -6,6 +6,7 @@ import ctypes
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ._native import STATUS_NAMES, TYPE_NAMES, call, ffi, lib, names_array, need
+from .errors import InvalidError, near
 from .times import from_us
 
 _CASTS = {lib.LDR_INT32: ("i", 4), lib.LDR_INT64: ("q", 8), lib.LDR_FLOAT32: ("f", 4), lib.LDR_FLOAT64: ("d", 8)}
@@ -96,7 +97,10 @@ class Batch:
         try:
             return self.names.index(name)
         except ValueError:
-            raise KeyError(name) from None
+            raise KeyError(f"there is no column '{name}'{near(name, self.names)}") from None
+
+    def __repr__(self) -> str:
+        return f"<larder.Batch of {len(self)} rows: {', '.join(f'{n} {t}' for n, t in self.types.items())}>"
 
     def column(self, name: str) -> List[Any]:
         """One column as Python values, None for null."""
@@ -152,6 +156,20 @@ class Batch:
         mask = np.zeros(c.n, dtype=bool)
         mask[nulls] = True
         return np.ma.MaskedArray(out, mask=mask)
+
+    def matrix(self, dtype: str = "float64") -> Any:
+        """All columns as one array of rows and columns: numbers and bools alone, nulls become NaN."""
+        np = need("numpy", "matrix()")
+        for name, kind in self.types.items():
+            if kind not in ("bool", "int32", "int64", "float32", "float64"):
+                raise InvalidError(f"column {name}: {kind} is no number: a matrix has numbers alone")
+        out = np.empty((len(self), len(self.names)), dtype=dtype)
+        if out.dtype.kind != "f":
+            raise InvalidError(f"dtype: expected a floating one, which can hold nulls as NaN, found {dtype!r}")
+        for i, name in enumerate(self.names):
+            column = self.numpy(name)
+            out[:, i] = column.astype(out.dtype).filled(np.nan) if isinstance(column, np.ma.MaskedArray) else column
+        return out
 
     def to_arrow(self) -> Any:
         """A pyarrow.RecordBatch over the same memory."""

@@ -7,7 +7,7 @@ from array import array
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ._native import TYPE_NAMES, call, ffi, lib, names_array, need
-from .errors import InvalidError, LarderError
+from .errors import InvalidError, LarderError, near
 from .times import to_us
 
 _CODES = {lib.LDR_INT32: "i", lib.LDR_INT64: "q", lib.LDR_FLOAT32: "f", lib.LDR_FLOAT64: "d", lib.LDR_TIMESTAMP: "q"}
@@ -192,7 +192,7 @@ def from_mapping(data: Mapping[str, Any], names: Sequence[str], types: Sequence[
     rows: Optional[int] = None
     for name in names:
         if name not in data:
-            raise InvalidError(f"there is no column '{name}'")
+            raise InvalidError(f"there is no column '{name}'{near(name, data)}")
         n = len(data[name])
         if rows is not None and n != rows:
             raise InvalidError(f"column '{name}' has {n} rows, others have {rows}")
@@ -215,8 +215,19 @@ def from_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], types: Se
     for i, row in enumerate(rows):
         for name in names:
             if name not in row:
-                raise InvalidError(f"row {i}: there is no '{name}'")
+                raise InvalidError(f"row {i}: there is no '{name}'{near(name, row)}")
     return from_mapping({n: [row[n] for row in rows] for n in names}, names, types)
+
+
+def key_type(value: Any) -> int:
+    """Larder's type of a join key's value."""
+    kinds = ((bool, lib.LDR_BOOL), (int, lib.LDR_INT64), (str, lib.LDR_STRING), (bytes, lib.LDR_BYTES))
+    for python, kind in kinds:
+        if isinstance(value, python):
+            return int(kind)
+    if hasattr(value, "__index__"):
+        return int(lib.LDR_INT64)
+    return int(lib.LDR_TIMESTAMP)
 
 
 # ---- Arrow ----

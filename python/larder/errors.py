@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Optional, Type
+import difflib
+from typing import TYPE_CHECKING, Dict, Iterable, Optional, Type
 
 if TYPE_CHECKING:
     from .table import Table
@@ -146,6 +147,15 @@ class MissingPackageError(LarderError, ImportError):
     """A Python package is needed for this; the message says how to install it."""
 
     name = "MISSING_PACKAGE"
+
+
+def near(name: str, names: "Iterable[str]") -> str:
+    """What to add to "there is no ...": the nearest name, or all of them when they are few."""
+    known = list(names)
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f" (there are: {', '.join(known)})" if 0 < len(known) <= 30 else ""
 
 
 _ALL = (

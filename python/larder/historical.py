@@ -9,7 +9,7 @@ from . import columns as cols
 from . import parquet
 from ._native import call, ffi, lib, need
 from .batch import Batch, arrow_types, to_polars
-from .errors import InvalidError, UnsupportedError
+from .errors import InvalidError, UnsupportedError, near
 from .handle import Handle
 from .query import Query, freshness
 from .table import html_table, text_table
@@ -54,7 +54,7 @@ class TrainingSet:
     def _check_names(self, names: Sequence[str]) -> None:
         for name in self._names:
             if name not in names:
-                raise InvalidError(f"the spine has no column '{name}' (it has {', '.join(names) or 'none'})")
+                raise InvalidError(f"the spine has no column '{name}'{near(name, names)}")
         for name in self.columns:
             if name in names:
                 raise InvalidError(
@@ -217,9 +217,19 @@ class TrainingSet:
         else:
             spine = self._spine
         features.index = spine.index
-        return pandas.concat([spine, features], axis=1)
+        if int(pandas.__version__.split(".")[0]) >= 3:  # what is put together shares memory until it is written to
+            return pandas.concat([spine, features], axis=1)
+        # nor is a copy of the features made here: only of the spine, which is the caller's
+        return pandas.concat([spine.copy(), features], axis=1, copy=False)
 
     to_df = to_pandas
+
+    def to_torch(self) -> Dict[str, Any]:
+        """{column: tensor}, strings, bytes and lists as lists; see larder.torch.tensors. More than memory: partitions."""
+        need("torch", "to_torch()")
+        whole = self.to_arrow().combine_chunks().to_batches()
+        data: Dict[str, Any] = need("larder.torch", "to_torch()").tensors(whole[0]) if whole else {n: [] for n in self.schema().names}
+        return data
 
     def to_polars(self) -> Any:
         """A polars.DataFrame."""
@@ -272,12 +282,12 @@ class TrainingSet:
     def __repr__(self) -> str:
         if self._batches is None:
             return f"<TrainingSet of {', '.join(self.columns)}: not read yet>"
-        return text_table(*self._shown())
+        return text_table(*self._shown(), "null")
 
     def _repr_html_(self) -> str:
         if cols.is_reader(self._spine):
             return ""
-        return html_table(*self._shown())
+        return html_table(*self._shown(), "null")
 
 
 def _spine_table(pa: Any, spine: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 from . import columns as cols
 from ._native import call, error, ffi, lib, need
 from .batch import Batch, to_polars
-from .errors import InvalidError
+from .errors import InvalidError, near
 from .handle import Handle
 from .query import Query, freshness
 from .table import html_table, text_table
@@ -38,7 +38,9 @@ class OnlineFeatures:
         return (*self.keys, *self._batch.names)
 
     def __getitem__(self, name: str) -> List[Any]:
-        return self._batch.column(name) if name in self._batch.names else self.keys[name]
+        if name in self.keys:
+            return self.keys[name]
+        return self._batch.column(name)
 
     def to_dict(self) -> Dict[str, List[Any]]:
         """{column: [value, ...]}"""
@@ -52,6 +54,18 @@ class OnlineFeatures:
     def to_numpy(self) -> Dict[str, Any]:
         """{feature: array}; see Batch.numpy for nulls."""
         return {n: self._batch.numpy(n) for n in self._batch.names}
+
+    def to_matrix(self, dtype: str = "float64") -> Any:
+        """One numpy array, a row for each entity and a column for each feature, as models take it: numbers and bools alone, nulls
+        become NaN."""
+        return self._batch.matrix(dtype)
+
+    def to_torch(self) -> Dict[str, Any]:
+        """{column: tensor}, strings, bytes and lists as lists; see larder.torch.tensors."""
+        need("torch", "to_torch()")
+        whole = self.to_arrow().combine_chunks().to_batches()
+        data: Dict[str, Any] = need("larder.torch", "to_torch()").tensors(whole[0]) if whole else {n: [] for n in self.names}
+        return data
 
     def statuses(self, name: str) -> List[str]:
         return self._batch.statuses(name)
@@ -88,10 +102,10 @@ class OnlineFeatures:
         return list(zip(*self.to_dict().values()))[:20]
 
     def __repr__(self) -> str:
-        return text_table(self.names, self._shown(), len(self))
+        return text_table(self.names, self._shown(), len(self), "null")
 
     def _repr_html_(self) -> str:
-        return html_table(self.names, self._shown(), len(self))
+        return html_table(self.names, self._shown(), len(self), "null")
 
 
 Entities = Any  # a mapping, a list of mappings, a frame, Arrow data
@@ -111,7 +125,7 @@ def key_columns(query: Query, entities: Entities) -> Tuple[cols.Columns, Dict[st
         names = cols.column_names(entities)
         missing = [k for k in query.keys if k not in names]
         if missing:
-            raise InvalidError(f"there is no column '{missing[0]}'")
+            raise InvalidError(f"there is no column '{missing[0]}'{near(missing[0], names)}")
         given = {k: entities[k].to_numpy() if cols.is_pandas(entities) else entities[k].to_list() for k in query.keys}
         given = {k: _without_nan(v) for k, v in given.items()}
         built = cols.from_mapping(given, query.keys, query.key_types)

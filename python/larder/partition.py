@@ -16,14 +16,14 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union, 
 
 from . import columns as cols
 from . import worker
-from ._native import call, encode, ffi, lib, need, text
-from .batch import Batch, arrow_types
+from ._native import call, ffi, lib, need
+from .batch import arrow_types
 from .definitions import FeatureService, FeatureView, feature_refs
 from .errors import ConflictError, InvalidError
-from .handle import Handle
 from .historical import TrainingSet, _to_pandas
 from .parquet import Files, is_parquet
 from .query import freshness
+from .scan import Scanner
 from .store import Features, Store, connect
 from .times import Time, to_us
 
@@ -88,7 +88,7 @@ class _HistoryPart(Partition):
 
     def _read(self, store: Store, rows: int) -> Iterator[Any]:
         pa = need("pyarrow", "reading a partition", "'larder[arrow]'")
-        scanner = _Scanner(store._handle, self._view, self._arc, self._how)
+        scanner = Scanner(store._handle, self._view, self._arc, **self._how)
         self._places(arrow_types(scanner.names, scanner.types))
         while True:
             batch = scanner.next(rows)
@@ -121,38 +121,6 @@ class _JoinPart(Partition):
         train = store.get_historical_features(self._pieces(pa, rows), **self._features, **self._how)
         for batch in train.to_batches(rows):
             yield self._fit(pa, batch)
-
-
-class _Scanner:
-    """struct ldr_scanner."""
-
-    def __init__(self, handle: Handle, view: str, arc: Tuple[int, int], how: Dict[str, Any]) -> None:
-        spec = ffi.new("struct ldr_scan_part *")
-        name = encode(view)
-        spec.view, (spec.first, spec.last) = name, arc
-        spec.fresh = freshness(how["fresh"])
-        for key, have, us in (("start", "has_from", "from_us"), ("end", "has_to", "to_us"), ("known_at", "has_known_at", "known_at_us")):
-            if how[key] is not None:
-                setattr(spec, have, True)
-                setattr(spec, us, how[key])
-        out = ffi.new("struct ldr_scanner **")
-        self._handle = handle
-        with handle as store:
-            call(lib.ldr_scanner_create, store, spec, out)
-            self.pointer = ffi.gc(out[0], lib.ldr_scanner_destroy)
-            handle.keep(self)
-            columns = range(lib.ldr_scanner_columns(out[0]))
-            self.names = [text(lib.ldr_scanner_column(out[0], i)) for i in columns]
-            self.types = [lib.ldr_scanner_column_type(out[0], i) for i in columns]
-
-    def next(self, rows: int) -> Optional[Batch]:
-        out = ffi.new("struct ldr_batch **")
-        with self._handle:
-            call(lib.ldr_scanner_next, self.pointer, rows, out)
-        return None if out[0] == ffi.NULL else Batch(out[0], self.names)
-
-    def destroy(self) -> None:
-        ffi.release(self.pointer)
 
 
 class Partitions(Sequence[Partition]):
@@ -276,7 +244,7 @@ def _arcs(store: Store, at_least: int) -> List[Tuple[int, int, int]]:
 
 
 def _history(store: Store, url: str, view: str, at_least: int, how: Dict[str, Any]) -> Partitions:
-    scanner = _Scanner(store._handle, view, (1, 0), how)  # an empty one, for its columns
+    scanner = Scanner(store._handle, view, (1, 0), **how)  # an empty one, for its columns
     schema = arrow_types(scanner.names, scanner.types)
     arcs = _arcs(store, at_least)
     rest = (url, store._options, schema)

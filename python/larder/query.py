@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from ._native import call, encode, ffi, lib, names_array, text
-from .errors import InvalidError
+from .errors import InvalidError, NotFoundError
 
 FRESH = {
     "bounded": lib.LDR_FRESH_BOUNDED,
@@ -20,6 +20,15 @@ def freshness(name: str) -> int:
     if name not in FRESH:
         raise InvalidError(f"fresh: expected one of {', '.join(FRESH)}, found {name!r}")
     return int(FRESH[name])
+
+
+def named_alone(e: NotFoundError, refs: Sequence[str], features: Callable[[], Sequence[str]]) -> NotFoundError:
+    """The same error, and where the feature is when one was named without its view. features: all there are, as view:feature."""
+    bare = [r for r in refs if ":" not in r and f"'{r}'" in e.message and "did you mean" not in e.message]
+    found = [n for n in (features() if bare else ()) if n.partition(":")[2] == bare[0]]
+    if not found:
+        return e
+    return NotFoundError(f"{e.message}; a feature is named with its view: {' or '.join(found)}")
 
 
 class Query:

@@ -11,14 +11,14 @@ from . import ingest as _ingest
 from . import materialize as _materialize
 from . import online as _online
 from ._native import call, encode, error, ffi, lib, names_array, new_err, text
-from .columns import from_mapping
+from .columns import from_mapping, key_type
 from .definitions import Definition, FeatureRef, FeatureService, feature_refs, write_definitions
-from .errors import ConflictError, DefinitionError, InvalidError
+from .errors import ConflictError, DefinitionError, InvalidError, NotFoundError
 from .handle import Handle
 from .historical import TrainingSet
 from .online import Entities, OnlineFeatures
 from .parquet import Files, is_parquet
-from .query import Query, freshness
+from .query import Query, freshness, named_alone
 from .reports import Changes, CheckReport, MaterializeReport, WriteReport
 from .scan import Scan
 from .table import Table, take_table
@@ -256,7 +256,7 @@ class Store:
         """Removes an entity's data for ever: all facts created until now, of one view or of all views with exactly these
         join keys. How many facts of history that were."""
         names, _keep = names_array(list(entity))
-        types = [_key_type(v) for v in entity.values()]
+        types = [key_type(v) for v in entity.values()]
         columns = from_mapping({k: [v] for k, v in entity.items()}, list(entity), types)
         values = ffi.new("struct ldr_datum[]", max(len(entity), 1))
         lib.larder_rows_of(columns.pointer, len(entity), 1, values)
@@ -274,7 +274,10 @@ class Store:
         refs = () if features is None else tuple(feature_refs(features))
         if name is None and not refs:
             raise InvalidError("name features, or a service")
-        return self._handle.query(name, refs, full)
+        try:
+            return self._handle.query(name, refs, full)
+        except NotFoundError as e:
+            raise named_alone(e, refs, lambda: self.list("features")["name"]) from None
 
     def get_online_features(
         self,
@@ -405,7 +408,7 @@ class Store:
         *,
         fresh: str = "bounded",
     ) -> Scan:
-        """History in the order of entity, event time, created time: of one entity ({key: value}) or all."""
+        """History of one entity ({key: value}) or of all: facts of an entity one after the other, by event and created time."""
         with self._handle:
             query = self._handle.query(None, (view,), False)
         return Scan(self._handle, query, view, entity, start, end, fresh)
@@ -434,16 +437,6 @@ class Store:
             call(lib.ldr_compact, store)
 
 
-def _key_type(value: Any) -> int:
-    kinds = ((bool, lib.LDR_BOOL), (int, lib.LDR_INT64), (str, lib.LDR_STRING), (bytes, lib.LDR_BYTES))
-    for python, kind in kinds:
-        if isinstance(value, python):
-            return int(kind)
-    if hasattr(value, "__index__"):
-        return int(lib.LDR_INT64)
-    return int(lib.LDR_TIMESTAMP)
-
-
 def connect(
     url: str,
     *,
@@ -458,9 +451,16 @@ def connect(
     cache_dir: Optional[str] = None,
     read_ms: int = 0,
     write_ms: int = 0,
+    timeout: Optional[float] = None,
 ) -> Store:
     """Opens a store: "local:DIR" (made when it is not there, unless must_exist; several processes may have it open at once) or
-    "cluster:host:port,...". Zeros are defaults; larder.h says what each option does."""
+    "cluster:host:port,...". Zeros are defaults; larder.h says what each option does.
+
+    timeout: seconds in which a coordinator has to answer (default 5), or the process that has the folder (default 10): then
+    UnavailableError or StoreTimeoutError, which says who was asked. What is read and written later has read_ms and write_ms.
+    """
+    if timeout is not None and not 0 < timeout <= 86400:
+        raise InvalidError(f"timeout: expected seconds, more than 0 and at most 86400, found {timeout!r}")
     return Store(
         url,
         must_exist=must_exist,
@@ -474,6 +474,7 @@ def connect(
         cache_dir=cache_dir,
         read_ms=read_ms,
         write_ms=write_ms,
+        open_ms=0 if timeout is None else max(int(timeout * 1000), 1),
     )
 
 

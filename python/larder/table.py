@@ -11,13 +11,13 @@ from .values import from_datum
 _SHOWN = 60
 
 
-def _cell(v: Any) -> str:
-    return "" if v is None else str(v)
+def _cell(v: Any, null: str = "") -> str:
+    return null if v is None else str(v)
 
 
-def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> str:
-    """Columns of text, as a terminal shows them."""
-    cells = [[_cell(v) for v in row] for row in rows]
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int, null: str = "") -> str:
+    """Columns of text, as a terminal shows them. null: what stands for it, where that is not the same as nothing to say."""
+    cells = [[_cell(v, null) for v in row] for row in rows]
     widths = [max([len(c)] + [len(r[i]) for r in cells]) for i, c in enumerate(columns)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in [list(columns), *cells]]
     if total > len(rows):
@@ -25,10 +25,10 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int
     return "\n".join(lines)
 
 
-def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> str:
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int, null: str = "") -> str:
     head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_cell(v))}</td>" for v in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{html.escape(_cell(v, null))}</td>" for v in row) + "</tr>" for row in rows
     )
     more = f"<p>... {total} rows</p>" if total > len(rows) else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"

@@ -1,9 +1,11 @@
 """What goes wrong is said, with its place; nothing of it is stored."""
 
 import datetime as dt
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 
 import pandas as pd
 import pyarrow as pa
@@ -249,3 +251,39 @@ def test_missing_packages_are_named(tmp_path):
         "{'id': [1], 'x': [2]} [2]",
         "to_arrow() needs pyarrow: pip install 'larder[arrow]'",
     ]
+
+
+def test_coordinators_that_are_not_there_are_named_in_time():
+    """Ports that nobody listens at, and one where somebody listens who says nothing."""
+    with socket.socket() as gone, socket.socket() as silent:
+        gone.bind(("127.0.0.1", 0))
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        absent, mute = (f"127.0.0.1:{s.getsockname()[1]}" for s in (gone, silent))
+        for addresses in (absent, f"{absent},{mute}", mute):
+            began = time.monotonic()
+            with pytest.raises((larder.UnavailableError, larder.StoreTimeoutError)) as e:
+                larder.connect(f"cluster:{addresses}", timeout=0.5, cache_dir="")
+            assert 0.3 < time.monotonic() - began < 2
+            assert f"cluster:{addresses}" in str(e.value) and e.value.retryable
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(larder.InvalidError, match="timeout"):
+            larder.connect("cluster:127.0.0.1:1", timeout=wrong)
+
+
+def test_the_nearest_name_is_said(simple):
+    ask, train, when = simple.get_online_features, simple.get_historical_features, {"event_timestamp": [WHEN]}
+    frame = pd.DataFrame({"custmer_id": [1]})
+    for call, said in (
+        (lambda: ask("acount", {"customer_id": 1}), "'account'"),
+        (lambda: ask("account:balanse", {"customer_id": 1}), "'balance'"),
+        (lambda: ask("balance", {"customer_id": 1}), "named with its view: account:balance"),
+        (lambda: ask("nothing", {"customer_id": 1}), "no feature view 'nothing'"),
+        (lambda: ask("account", [{"custmer_id": 1}]), "'custmer_id'?"),
+        (lambda: ask("account", frame), "'custmer_id'?"),
+        (lambda: train({"custmer_id": [1], **when}, "account"), "'custmer_id'?"),
+        (lambda: train({"customer_id": [1], "t": [WHEN]}, "account"), r"there are: customer_id, t\)"),
+        (lambda: ask("account", {"customer_id": 1})["balanc"], "'balance'?"),
+    ):
+        with pytest.raises((larder.InvalidError, larder.NotFoundError, KeyError), match=said):
+            call()

@@ -7,6 +7,7 @@ import pytest
 from conftest import EXAMPLES
 
 NOTEBOOKS = sorted((EXAMPLES / "notebooks").glob("*.ipynb"))
+NEEDS = {"from_feast": "feast"}  # and the others scikit-learn
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -21,7 +22,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
-    pytest.importorskip("sklearn")
+    pytest.importorskip(NEEDS.get(path.stem, "sklearn"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     shutil.copytree(EXAMPLES / "notebooks", tmp_path / "notebooks")

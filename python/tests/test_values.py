@@ -264,3 +264,30 @@ def test_categories_and_dictionaries(wide):
     frame["f_string"] = pd.Categorical(["a", None, "b"])
     wide.ingest("wide", frame, allow_missing=True)
     assert wide.get_online_features("wide:f_string", {"id": [0, 1, 2]})["f_string"] == ["a", None, "b"]
+
+
+def test_online_values_for_models(store):
+    kinds = {"x": "float64", "n": "int32", "b": "bool", "s": "string"}
+    store.apply(larder.FeatureView("v", larder.Entity("e", {"id": "int64"}), [larder.Feature(k, t) for k, t in kinds.items()]))
+    store.ingest("v", {"id": [1, 2], "event_timestamp": [WHEN] * 2, "x": [0.5, None], "n": [2**24, None], "b": [True, None], "s": ["", None]})
+    got = store.get_online_features([f"v:{k}" for k in "xnb"], {"id": [1, 2, 3]}).to_matrix()
+    assert got.dtype == "float64" and got[0].tolist() == [0.5, 2.0**24, 1.0] and np.isnan(got[1:]).all() and got.shape == (3, 3)
+    assert store.get_online_features("v:n", {"id": [1]}).to_matrix("float32").dtype == "float32"
+    assert store.get_online_features("v:n", {"id": []}).to_matrix().shape == (0, 1)
+    with pytest.raises(larder.InvalidError, match="column s: string"):
+        store.get_online_features("v", {"id": [1]}).to_matrix()
+    with pytest.raises(larder.InvalidError, match="dtype"):
+        store.get_online_features("v:n", {"id": [1]}).to_matrix("int64")
+    shown = repr(store.get_online_features("v", {"id": [1, 2]}))
+    assert "null" in shown.splitlines()[2] and "null" not in shown.splitlines()[1]  # which "" is not
+
+
+def test_tensors(store):
+    torch = pytest.importorskip("torch")
+    store.apply(larder.FeatureView("v", larder.Entity("e", {"id": "int64"}), [larder.Feature("x", "float64"), larder.Feature("s", "string")]))
+    store.ingest("v", {"id": [1, 2], "event_timestamp": [WHEN] * 2, "x": [0.5, None], "s": ["a", None]})
+    got = store.get_online_features("v", {"id": [1, 2]}).to_torch()
+    assert isinstance(got["x"], torch.Tensor) and got["x"][0] == 0.5 and torch.isnan(got["x"][1]) and got["s"] == ["a", None]
+    got = store.get_historical_features({"id": [2, 1], "event_timestamp": [WHEN] * 2}, "v").to_torch()
+    assert got["id"].tolist() == [2, 1] and got["x"][1] == 0.5
+    assert store.get_historical_features({"id": [], "event_timestamp": []}, "v").to_torch()["x"] is not None
