@@ -6,6 +6,7 @@
 #include "env/log_lines.h"
 #include "env/loop.h"
 #include "env/program.h"
+#include "env/uv_helm.h"
 #include "env/uv_loop.h"
 
 struct ldr_clock {

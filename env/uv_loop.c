@@ -36,6 +36,10 @@ struct ldr_uv_loop {
 
     atomic_bool runs;
     uv_thread_t runner, thread;
+    bool lent;  /* by a thread that may not be ours, */
+    int writes; /* and libuv may write by itself: then SIGPIPE is held, */
+    bool holds; /* and was `before` */
+    sigset_t before;
     bool has_thread;
 };
 
@@ -276,19 +280,79 @@ void ldr_uv_loop_run(struct ldr_uv_loop *l)
     atomic_store(&l->runs, false);
 }
 
+/* ---- Run by several threads in turn. ---- */
+/* A write to a connection whose other end has gone fails with EPIPE; it must not end the process, which may
+ * not be ours to set up. */
+static void hold_pipes(sigset_t *before)
+{
+    sigset_t pipes;
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipes, before);
+}
+
+/* One that came meanwhile is of our writes, unless it was held before, too. */
+static void let_pipes(const sigset_t *before)
+{
+    sigset_t pipes;
+    const struct timespec at_once = {0, 0};
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    if (!sigismember(before, SIGPIPE))
+        (void)sigtimedwait(&pipes, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+void ldr_uv_loop_own(struct ldr_uv_loop *l)
+{
+    l->runner = uv_thread_self();
+    atomic_store(&l->runs, true);
+    l->lent = true;
+    ldr_uv_loop_writes(l, 0);
+}
+
+void ldr_uv_loop_disown(struct ldr_uv_loop *l)
+{
+    atomic_store(&l->runs, false);
+    l->lent = false;
+    if (l->holds)
+        let_pipes(&l->before);
+    l->holds = false;
+}
+
+void ldr_uv_loop_writes(struct ldr_uv_loop *l, int more)
+{
+    l->writes += more;
+    if (!l->lent || l->holds || l->writes == 0)
+        return;
+    hold_pipes(&l->before);
+    l->holds = true;
+}
+
+void ldr_uv_loop_turn(struct ldr_uv_loop *l, bool wait)
+{
+    uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
+
+void ldr_uv_loop_enough(struct ldr_uv_loop *l)
+{
+    uv_stop(&l->uv); /* until this uv_run returns */
+}
+
+void ldr_uv_loop_stir(struct ldr_uv_loop *l)
+{
+    uv_async_send(&l->wake);
+}
+
 bool ldr_uv_loop_here(const struct ldr_uv_loop *l)
 {
     return atomic_load(&l->runs) && pthread_equal(pthread_self(), l->runner); /* asked for every answer */
 }
 
-/* A write to a connection whose other end has gone fails with EPIPE; it must not end the process, which may
- * not be ours to set up. */
 static void thread_main(void *arg)
 {
-    sigset_t pipes;
-    sigemptyset(&pipes);
-    sigaddset(&pipes, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipes, NULL);
+    sigset_t before;
+    hold_pipes(&before);
     ldr_uv_loop_run(arg);
 }
 

@@ -1,5 +1,8 @@
 /* Reading many frames at once and writing them as one: a connection gathers what it has to say until the loop
  * is about to wait. Connections between frames hold no buffer; only the loop has one, for reading. */
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "rpc/uv_conn.h"
 
 #define READ_BYTES ((size_t)256 * 1024)
@@ -29,6 +32,7 @@ static void written(uv_write_t *req, int status)
 {
     struct conn *c = req->data;
     c->flying = false;
+    ldr_uv_loop_writes(c->wire->loop, -1);
     if (c->closing)
         return;
     if (status < 0) {
@@ -40,6 +44,20 @@ static void written(uv_write_t *req, int status)
     touch(c); /* more to send, or somebody waits for room */
 }
 
+/* Not uv_try_write: that raises SIGPIPE when the other end has gone, and whose thread this is we do not know.
+ * Nothing of this connection waits in libuv. */
+static ssize_t write_now(struct conn *c)
+{
+    uv_os_fd_t fd;
+    ssize_t n;
+    if (uv_fileno(&c->s.handle, &fd))
+        return -1;
+    do
+        n = send(fd, c->out.p, c->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && (errno == EAGAIN || errno == ENOBUFS) ? 0 : n;
+}
+
 static void flush(struct conn *c)
 {
     if (c->closing || c->flying)
@@ -49,13 +67,12 @@ static void flush(struct conn *c)
             conn_close(c);
         return;
     }
-    uv_buf_t b = {.base = (char *)c->out.p, .len = c->out.n};
-    int n = uv_try_write(&c->s.stream, &b, 1);
-    if (n < 0 && n != UV_EAGAIN) {
+    ssize_t n = write_now(c);
+    if (n < 0) {
         conn_close(c);
         return;
     }
-    size_t done = n > 0 ? (size_t)n : 0;
+    size_t done = (size_t)n;
     c->tx_ms = wire_now_ms(c->wire);
     if (done == c->out.n) {
         c->handed += done;
@@ -71,8 +88,10 @@ static void flush(struct conn *c)
     c->handed += rest.n;
     c->flying = true;
     c->write.data = c;
-    b = (uv_buf_t){.base = (char *)rest.p + done, .len = rest.n - done};
+    uv_buf_t b = {.base = (char *)rest.p + done, .len = rest.n - done};
+    ldr_uv_loop_writes(c->wire->loop, 1);
     if (uv_write(&c->write, &c->s.stream, &b, 1, written)) {
+        ldr_uv_loop_writes(c->wire->loop, -1);
         c->flying = false;
         conn_close(c);
     }

@@ -33,6 +33,7 @@ struct ldr_remote {
     const struct ldr_remote_ops *ops; /* ldr_cluster_ops, unless connect sets others */
     struct ldr_guest *guest;          /* not a cluster: a folder that another process has (share_guest.h) */
     struct ldr_peers peers;
+    struct ldr_helm *helm; /* of the loop behind peers; NULL: it runs by itself */
     struct ldr_cluster_control control;
     void (*map_news)(void *ctx, const struct ldr_map *map); /* addresses may have changed; under `refresh` */
     void *news_ctx;

@@ -1,5 +1,5 @@
 /* The engine: units of work find replicas by hash, over and over until they are done or time is up. One
- * thread runs a job; answers arrive on the transport's thread and are only noted there. */
+ * thread runs a job; answers are noted by whichever thread runs the loop. */
 #include <stdlib.h>
 
 #include "client/cluster/cluster_gate.h"
@@ -113,12 +113,17 @@ static int launch(struct run *r, uint64_t now, struct ldr_err *err)
     struct ldr_errand *j = r->job;
     int rc = 0;
     size_t chosen = 0;
+    const struct ldr_map_shard *s = NULL;
+    uint32_t node = 0, last = 0; /* chosen for the unit before, if it is of s: neighbours mostly agree */
     for (size_t i = 0; i < j->n; i++) {
         struct ldr_unit *u = &j->units[i];
         r->nodes[i] = 0;
         if (!wants_sending(r, u, now))
             continue;
-        const struct ldr_map_shard *s = ldr_map_shard_of(&r->map->map, u->lo);
+        if (!s || u->lo < s->lo || u->lo > s->hi) {
+            s = ldr_map_shard_of(&r->map->map, u->lo);
+            node = 0;
+        }
         if (u->hi > s->hi) {
             if (u->out == 0) {
                 u->cut = true;
@@ -126,9 +131,14 @@ static int launch(struct run *r, uint64_t now, struct ldr_err *err)
             }
             continue;
         }
-        if (u->out && !second(r, u, s, now))
-            continue;
-        uint32_t node = ldr_pace_choose(&j->remote->pace, s, u->last_node, r->salt, now);
+        if (u->out) {
+            if (!second(r, u, s, now))
+                continue;
+            node = 0; /* somebody may be avoided since */
+        }
+        if (node == 0 || u->last_node != last)
+            node = ldr_pace_choose(&j->remote->pace, s, u->last_node, r->salt, now);
+        last = u->last_node;
         if (node == 0) {
             ldr_fail(&r->last, LDR_E_UNAVAILABLE, "shard %u has no replica in the map", s->id);
             u->ready_us = now + BACKOFF_MAX;
@@ -149,8 +159,8 @@ static int launch(struct run *r, uint64_t now, struct ldr_err *err)
     if (!j->merge || chosen == 0)
         return 0;
     for (size_t i = 0; i < j->n; i++) {
-        uint32_t node = r->nodes[i];
         size_t n = 0, bytes = 0;
+        node = r->nodes[i];
         if (node == 0)
             continue;
         for (size_t k = i; k < j->n && n < r->most && (n == 0 || bytes + j->units[k].bytes <= MERGE_BYTES);
@@ -308,7 +318,7 @@ int ldr_errand_run(struct ldr_errand *j, struct ldr_err *err)
         return 0;
     r.deadline_us = ldr_cluster_mono_us(j->remote) + (uint64_t)j->deadline_ms * 1000;
     r.salt = j->leader_first ? 0 : r.deadline_us * UINT64_C(0x9E3779B97F4A7C15);
-    r.gate = ldr_gate_create();
+    r.gate = ldr_gate_create(j->remote->helm);
     r.list = ldr_calloc(NULL, j->n, sizeof *r.list);
     r.nodes = ldr_calloc(NULL, j->n, sizeof *r.nodes);
     int rc = LDR_E_NOMEM;

@@ -10,13 +10,14 @@
 
 struct ldr_gate {
     pthread_mutex_t lock;
-    pthread_cond_t cond;
-    unsigned refs; /* under lock, as what follows */
+    pthread_cond_t cond;       /* without a helm */
+    struct ldr_helm_wait wait; /* with one */
+    unsigned refs;             /* under lock, as what follows */
     bool left;
     struct ldr_gate_call *arrived;
 };
 
-struct ldr_gate *ldr_gate_create(void)
+struct ldr_gate *ldr_gate_create(struct ldr_helm *helm)
 {
     struct ldr_gate *g = ldr_calloc(NULL, 1, sizeof *g);
     if (!g)
@@ -27,6 +28,8 @@ struct ldr_gate *ldr_gate_create(void)
     pthread_mutex_init(&g->lock, NULL);
     pthread_cond_init(&g->cond, &attr);
     pthread_condattr_destroy(&attr);
+    if (helm)
+        ldr_helm_wait_init(&g->wait, helm);
     g->refs = 1;
     return g;
 }
@@ -74,7 +77,10 @@ static void arrived(struct ldr_call *call, int code, struct ldr_slice payload)
             c->code = code ? code : LDR_E_NOMEM;
         c->next = g->arrived;
         g->arrived = c;
-        pthread_cond_signal(&g->cond);
+        if (g->wait.helm)
+            ldr_helm_wake(&g->wait);
+        else
+            pthread_cond_signal(&g->cond);
     }
     release(g);
 }
@@ -90,18 +96,21 @@ void ldr_gate_send(const struct ldr_peers *peers, enum ldr_msg_type type, struct
     peers->call(peers->ctx, c->node, type, payload, timeout_ms, &c->call);
 }
 
+static uint64_t mono_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 struct ldr_gate_call *ldr_gate_wait(struct ldr_gate *g, uint64_t wait_us)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(wait_us / 1000000);
-    at.tv_nsec += (long)(wait_us % 1000000) * 1000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
+    uint64_t until_us = mono_us() + wait_us;
+    struct timespec at = {(time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000};
+    if (g->wait.helm)
+        ldr_helm_wait(&g->wait, until_us);
     pthread_mutex_lock(&g->lock);
-    while (!g->arrived && pthread_cond_timedwait(&g->cond, &g->lock, &at) == 0)
+    while (!g->wait.helm && !g->arrived && pthread_cond_timedwait(&g->cond, &g->lock, &at) == 0)
         ;
     struct ldr_gate_call *list = g->arrived;
     g->arrived = NULL;
@@ -172,7 +181,7 @@ int ldr_cluster_ask(struct ldr_remote *r, const uint32_t *nodes, const struct ld
                     uint64_t (*patience_us)(void *ctx), void *ctx)
 {
     struct asking a = {.r = r,
-                       .g = ldr_gate_create(),
+                       .g = ldr_gate_create(r->helm),
                        .nodes = nodes,
                        .payloads = payloads,
                        .type = type,

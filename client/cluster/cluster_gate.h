@@ -1,5 +1,5 @@
-/* cluster_gate.h: where a thread waits for answers that arrive on the transport's thread. The gate outlives
- * the wait: a hedge that lost may answer later. */
+/* cluster_gate.h: where a thread waits for answers, running the loop that they come from when nobody else
+ * does. The gate outlives the wait: a hedge that lost may answer later. */
 #ifndef LDR_CLIENT_CLUSTER_GATE_H
 #define LDR_CLIENT_CLUSTER_GATE_H
 #include "client/cluster/cluster.h"
@@ -16,7 +16,8 @@ struct ldr_gate_call {
     size_t n; /* the owner's numbers */
     size_t units[];
 };
-struct ldr_gate *ldr_gate_create(void);
+/* helm: who runs the loop that answers come from; NULL: not our affair. */
+struct ldr_gate *ldr_gate_create(struct ldr_helm *helm);
 void ldr_gate_leave(struct ldr_gate *g); /* nobody waits any more; NULL is fine */
 struct ldr_gate_call *ldr_gate_call_create(struct ldr_gate *g, uint32_t node, size_t n);
 void ldr_gate_call_free(struct ldr_gate_call *c);

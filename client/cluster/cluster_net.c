@@ -1,13 +1,13 @@
-/* The way to a cluster over the network: a loop on a thread of its own, and calls handed to it from any
- * thread. */
+/* The way to a cluster over the network: a loop that is run by whoever waits for an answer, and calls handed
+ * to it from any thread. */
 #include <stdlib.h>
 
 #include "client/cluster/cluster.h"
 
 struct net {
     struct ldr_uv_loop *loop;
+    struct ldr_helm *helm;
     struct ldr_data_peers *peers;
-    bool started;
     struct ldr_cluster_control control;
     struct ldr_remote *remote;
     struct ldr_notices *notices;
@@ -98,7 +98,7 @@ static void call(void *ctx, uint32_t to, enum ldr_msg_type type, struct ldr_slic
                          .n = payload.n};
     if (payload.n)
         memcpy(h->payload, payload.p, payload.n);
-    ldr_uv_loop_post(n->loop, &h->job);
+    ldr_helm_post(n->helm, &h->job);
 }
 
 /* ---- Notices ---- */
@@ -118,7 +118,7 @@ static void publisher_found(void *ctx, const char *address)
 struct closing {
     struct ldr_job job;
     struct net *net;
-    pthread_cond_t cond;
+    struct ldr_helm_wait wait;
     bool done; /* under net->lock */
 };
 
@@ -127,7 +127,7 @@ static void peers_closed(void *owner)
     struct closing *c = owner;
     pthread_mutex_lock(&c->net->lock);
     c->done = true;
-    pthread_cond_signal(&c->cond);
+    ldr_helm_wake(&c->wait);
     pthread_mutex_unlock(&c->net->lock);
 }
 
@@ -142,15 +142,18 @@ static void close_peers(struct ldr_job *job)
 static void net_close(void *ctx)
 {
     struct net *n = ctx;
-    if (n->started) {
-        struct closing c = {.job = {.run = close_peers}, .net = n, .cond = PTHREAD_COND_INITIALIZER};
-        ldr_uv_loop_post(n->loop, &c.job);
+    if (n->helm) {
+        struct closing c = {.job = {.run = close_peers}, .net = n};
+        ldr_helm_wait_init(&c.wait, n->helm);
+        ldr_helm_post(n->helm, &c.job);
         pthread_mutex_lock(&n->lock);
-        while (!c.done)
-            pthread_cond_wait(&c.cond, &n->lock);
+        while (!c.done) {
+            pthread_mutex_unlock(&n->lock);
+            ldr_helm_wait(&c.wait, UINT64_MAX);
+            pthread_mutex_lock(&n->lock);
+        }
         pthread_mutex_unlock(&n->lock);
-        ldr_uv_loop_join(n->loop);
-        pthread_cond_destroy(&c.cond);
+        ldr_helm_destroy(n->helm);
     }
     if (n->loop)
         ldr_uv_loop_destroy(n->loop);
@@ -192,12 +195,12 @@ int ldr_cluster_connect(struct ldr_remote *r, void *addresses, struct ldr_err *e
     if (!rc)
         rc = ldr_notices_subscribe(NULL, 0, n->loop, changed, n, &n->notices, err);
     if (!rc)
-        rc = ldr_uv_loop_start(n->loop);
-    n->started = rc == 0;
+        rc = ldr_helm_create(n->loop, &n->helm);
     if (rc)
         return ldr_fail(err, rc, "cannot start the network: %s", ldr_code_text(rc));
     ldr_control_find(n->control.ctx, publisher_found, n);
     r->peers = (struct ldr_peers){n, call};
+    r->helm = n->helm;
     return 0;
 }
 

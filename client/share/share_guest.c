@@ -119,7 +119,7 @@ static int ask_once(struct ldr_guest *g, enum ldr_msg_type type, struct ldr_slic
                     uint32_t timeout_ms, struct ldr_buf *answer, bool *unknown, struct ldr_err *err)
 {
     struct ldr_peers peers = {g, call};
-    struct ldr_gate *gate = ldr_gate_create();
+    struct ldr_gate *gate = ldr_gate_create(g->remote->helm);
     struct ldr_gate_call *c = gate ? ldr_gate_call_create(gate, LDR_PEER_COORDINATOR + 1, 1) : NULL;
     if (!c) {
         ldr_gate_leave(gate);
@@ -271,6 +271,8 @@ static int connect_guest(struct ldr_remote *r, void *ctx, struct ldr_err *err)
         g->dir ? ldr_share_socket_open(&g->socket, o->dir, err) : ldr_fail(err, LDR_E_NOMEM, "out of memory");
     if (!rc)
         rc = ldr_share_link_create(g->socket.address, lost, g, &g->link, err);
+    if (!rc)
+        r->helm = ldr_share_link_helm(g->link);
     if (!rc && pthread_create(&g->thread, NULL, watch, g))
         rc = ldr_fail(err, LDR_E_NOMEM, "cannot start a thread");
     g->started = rc == 0;

@@ -5,12 +5,13 @@
 
 struct ldr_share_link {
     struct ldr_uv_loop *loop;
+    struct ldr_helm *helm;
     struct ldr_data_peers *peers;
     void (*lost)(void *ctx);
     void *ctx;
     struct ldr_job closing;
+    struct ldr_helm_wait wait;
     pthread_mutex_t lock;
-    pthread_cond_t cond;
     bool closed; /* under lock */
     char address[128];
 };
@@ -63,7 +64,7 @@ void ldr_share_link_call(struct ldr_share_link *l, enum ldr_msg_type type, struc
                          .n = payload.n};
     if (payload.n)
         memcpy(h->payload, payload.p, payload.n);
-    ldr_uv_loop_post(l->loop, &h->job);
+    ldr_helm_post(l->helm, &h->job);
 }
 
 static void peers_closed(void *owner)
@@ -71,7 +72,7 @@ static void peers_closed(void *owner)
     struct ldr_share_link *l = owner;
     pthread_mutex_lock(&l->lock);
     l->closed = true;
-    pthread_cond_signal(&l->cond);
+    ldr_helm_wake(&l->wait);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -84,10 +85,10 @@ static void close_peers(struct ldr_job *job)
 
 static void release(struct ldr_share_link *l)
 {
+    ldr_helm_destroy(l->helm);
     if (l->loop)
         ldr_uv_loop_destroy(l->loop);
     pthread_mutex_destroy(&l->lock);
-    pthread_cond_destroy(&l->cond);
     free(l);
 }
 
@@ -104,13 +105,12 @@ int ldr_share_link_create(const char *address, void (*lost)(void *ctx), void *ct
     l->ctx = ctx;
     l->closing.run = close_peers;
     pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->cond, NULL);
     int rc = ldr_uv_loop_create(&l->loop);
     struct ldr_data_peers_options o = {
         .loop = l->loop, .cluster = "", .name = "guest", .role = LDR_ROLE_CLIENT};
     if (!rc)
         rc = ldr_data_peers_create(&o, &l->peers);
-    if (!rc && (rc = ldr_uv_loop_start(l->loop)) != 0)
+    if (!rc && (rc = ldr_helm_create(l->loop, &l->helm)) != 0)
         ldr_data_peers_close(l->peers, NULL, NULL); /* its handles close when the loop is destroyed */
     if (rc) {
         release(l);
@@ -124,10 +124,19 @@ void ldr_share_link_destroy(struct ldr_share_link *l)
 {
     if (!l)
         return;
-    ldr_uv_loop_post(l->loop, &l->closing);
+    ldr_helm_wait_init(&l->wait, l->helm);
+    ldr_helm_post(l->helm, &l->closing);
     pthread_mutex_lock(&l->lock);
-    while (!l->closed)
-        pthread_cond_wait(&l->cond, &l->lock);
+    while (!l->closed) {
+        pthread_mutex_unlock(&l->lock);
+        ldr_helm_wait(&l->wait, UINT64_MAX);
+        pthread_mutex_lock(&l->lock);
+    }
     pthread_mutex_unlock(&l->lock);
     release(l);
+}
+
+struct ldr_helm *ldr_share_link_helm(struct ldr_share_link *l)
+{
+    return l->helm;
 }
