@@ -307,6 +307,18 @@ int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, str
     return rc ? rc : 1;
 }
 
+bool ldr_latest_has(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                    uint64_t *version)
+{
+    uint64_t mixed = mix(view, hash);
+    struct stripe *st = stripe_of(t, mixed);
+    pthread_mutex_lock(&st->mutex);
+    bool has = find(t, st, mixed, view, key) != UINT32_MAX;
+    *version = st->version;
+    pthread_mutex_unlock(&st->mutex);
+    return has;
+}
+
 void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash)
 {
     uint64_t mixed = mix(view, hash);

@@ -20,6 +20,9 @@ void ldr_latest_destroy(struct ldr_latest_table *t);
  */
 int ldr_latest_get(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
                    struct ldr_buf *scratch, struct ldr_latest_row *out, uint64_t *version);
+/* Is it there? Not counted. false: *version gets what ldr_latest_fill wants. */
+bool ldr_latest_has(struct ldr_latest_table *t, uint32_t view, uint64_t hash, struct ldr_slice key,
+                    uint64_t *version);
 /* Starts fetching what a get of this entity will touch. For a batch: prefetch all, prefetch_row all, then get
  * one after the other. Takes no lock. */
 void ldr_latest_prefetch(const struct ldr_latest_table *t, uint32_t view, uint64_t hash);

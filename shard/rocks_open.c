@@ -52,7 +52,7 @@ static int shard_create(const struct ldr_shard_opts *o, struct ldr_shard **out)
     if (rc == 0)
         rc = ldr_latest_create(s->opts.latest_bytes, &s->table);
     if (rc == 0)
-        rc = ldr_write_queue_create(&s->queue);
+        rc = ldr_write_queue_create(!s->opts.no_sync, &s->queue);
     return rc;
 }
 

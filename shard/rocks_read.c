@@ -150,6 +150,20 @@ int ldr_shard_latest(struct ldr_shard *s, const struct ldr_point *p, struct ldr_
     return 0;
 }
 
+void ldr_latest_warm(struct ldr_shard *s, const struct ldr_fact *f)
+{
+    uint64_t version;
+    if (ldr_latest_has(s->table, f->view, f->hash, f->key, &version))
+        return;
+    const struct ldr_point p = {.view = f->view, .hash = f->hash, .key = f->key};
+    struct ldr_answer unused = {0};
+    struct ldr_err trouble = {0}; /* whoever needs the row will meet it again */
+    struct ldr_buf scratch;
+    ldr_buf_init(&scratch, NULL, 0);
+    (void)latest_from_db(s, &p, version, &scratch, &unused, &trouble);
+    ldr_buf_close(&scratch);
+}
+
 /* ---- Many: hits first, in order; then what missed, shard by shard, sorted, in one multi-get a block ---- */
 
 struct many {

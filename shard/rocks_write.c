@@ -1,6 +1,5 @@
 /* Writes of several threads become one batch and one sync. The first to come leads: with write_mu in hand it
  * takes all that wait, up to a size, and tells them when it is durable; then the next in line leads. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "shard/files.h"
@@ -8,38 +7,9 @@
 #include "shard/write_queue.h"
 
 #define REQUEST_MAX ((uint64_t)512 << 20) /* bytes of one call */
-#define GROUP_BYTES ((uint64_t)8 << 20)   /* a group takes no more calls beyond this */
-#define QUEUE_BYTES ((uint64_t)256 << 20) /* waiting; a single call may be larger */
-#define QUEUE_CALLS 4096
-#define FACT_BYTES  128 /* of a fact besides its key and row, in memory while it waits */
+#define FACT_BYTES  128                   /* of a fact besides its key and row, in memory while it waits */
+#define WARM_FACTS  16                    /* of one call; for more, the lead's many at a time are cheaper */
 #define MARKER_NS   UINT64_C(5000000000)
-
-struct ldr_write_queue {
-    pthread_mutex_t mutex;
-    struct ldr_write_req *first, **last;
-    uint64_t bytes, calls; /* waiting or being written */
-    bool led;
-};
-
-int ldr_write_queue_create(struct ldr_write_queue **out)
-{
-    struct ldr_write_queue *q = ldr_calloc(NULL, 1, sizeof *q);
-    if (!q)
-        return LDR_E_NOMEM;
-    pthread_mutex_init(&q->mutex, NULL);
-    q->last = &q->first;
-    *out = q;
-    return 0;
-}
-
-void ldr_write_queue_destroy(struct ldr_write_queue *q)
-{
-    if (!q)
-        return;
-    LDR_ASSERT(q->calls == 0);
-    pthread_mutex_destroy(&q->mutex);
-    ldr_release(NULL, q);
-}
 
 int ldr_write_admit(struct ldr_shard *s, uint64_t bytes, struct ldr_err *err)
 {
@@ -151,87 +121,22 @@ static void lead(struct ldr_shard *s, struct ldr_write_req *reqs)
         tell(r, rc, &err);
 }
 
-/* Takes waiting calls off the queue, the caller's own first. */
-static struct ldr_write_req *take_group(struct ldr_write_queue *q)
-{
-    struct ldr_write_req *reqs = q->first, *r = reqs;
-    uint64_t bytes = r->bytes;
-    while (r->next && bytes + r->next->bytes <= GROUP_BYTES) {
-        r = r->next;
-        bytes += r->bytes;
-    }
-    q->first = r->next;
-    if (!q->first)
-        q->last = &q->first;
-    r->next = NULL;
-    return reqs;
-}
-
-/* Ends the calls of a group and hands the lead on: first of all, so that the disk goes on working while the
- * others wake. Without the mutex, which they would only wait for; a request may be gone once it is posted. */
-static void finish(struct ldr_write_queue *q, struct ldr_write_req *reqs, const struct ldr_write_req *self)
-{
-    pthread_mutex_lock(&q->mutex);
-    for (struct ldr_write_req *r = reqs; r; r = r->next) {
-        q->bytes -= r->bytes;
-        q->calls--;
-    }
-    struct ldr_write_req *next = q->first;
-    q->led = next != NULL;
-    pthread_mutex_unlock(&q->mutex);
-    if (next)
-        sem_post(&next->wake);
-    for (struct ldr_write_req *r = reqs; r; r = next) {
-        next = r->next;
-        r->done = true;
-        if (r != self)
-            sem_post(&r->wake);
-    }
-}
-
 static void wait_or_lead(struct ldr_shard *s, struct ldr_write_req *req)
 {
-    struct ldr_write_queue *q = s->queue;
-    while (!req->first && sem_wait(&req->wake) != 0)
-        LDR_ASSERT(errno == EINTR);
-    if (req->done)
-        return;
-    pthread_mutex_lock(&s->write_mu);
-    pthread_mutex_lock(&q->mutex);
-    struct ldr_write_req *reqs = take_group(q);
-    pthread_mutex_unlock(&q->mutex);
-    lead(s, reqs);
-    pthread_mutex_unlock(&s->write_mu);
-    finish(q, reqs, req);
+    while (ldr_write_queue_wait(s->queue, req)) {
+        pthread_mutex_lock(&s->write_mu);
+        struct ldr_write_req *reqs = ldr_write_queue_take(s->queue);
+        uint64_t began = s->opts.clock.mono_ns(s->opts.clock.ctx);
+        lead(s, reqs);
+        uint64_t took = s->opts.clock.mono_ns(s->opts.clock.ctx) - began;
+        pthread_mutex_unlock(&s->write_mu);
+        ldr_write_queue_finish(s->queue, reqs, req, took);
+    }
 }
 
-/* The mutex is held. */
-static int push(struct ldr_shard *s, struct ldr_write_req *req)
+static int refused(const struct ldr_shard *s, struct ldr_err *err)
 {
-    struct ldr_write_queue *q = s->queue;
-    if (q->calls > 0 && (q->bytes + req->bytes > QUEUE_BYTES || q->calls >= QUEUE_CALLS))
-        return ldr_fail(req->err, LDR_E_BUSY, "shard %u: too many writes are waiting", s->opts.id);
-    *q->last = req;
-    q->last = &req->next;
-    q->bytes += req->bytes;
-    q->calls++;
-    req->first = !q->led;
-    q->led = true;
-    sem_init(&req->wake, 0, 0);
-    return 0;
-}
-
-static int enqueue(struct ldr_shard *s, struct ldr_write_req *req)
-{
-    struct ldr_write_queue *q = s->queue;
-    pthread_mutex_lock(&q->mutex);
-    int rc = push(s, req);
-    pthread_mutex_unlock(&q->mutex);
-    if (rc)
-        return rc;
-    wait_or_lead(s, req);
-    sem_destroy(&req->wake);
-    return req->rc;
+    return ldr_fail(err, LDR_E_BUSY, "shard %u: too many writes are waiting", s->opts.id);
 }
 
 int ldr_fact_admit(const struct ldr_shard *s, const struct ldr_fact *f, struct ldr_err *err)
@@ -270,6 +175,14 @@ static int request_admit(struct ldr_shard *s, struct ldr_write_req *req)
     return 0;
 }
 
+/* The lead looks at what is stored of every entity while all others wait. Whoever must wait anyway had better
+ * look before. */
+static void warm(struct ldr_shard *s, const struct ldr_write_req *req)
+{
+    for (size_t i = 0; req->n <= WARM_FACTS && i < req->n; i++)
+        ldr_latest_warm(s, &req->facts[i]);
+}
+
 int ldr_shard_write(struct ldr_shard *s, const struct ldr_fact *facts, size_t n, struct ldr_write_result *res,
                     struct ldr_err *err)
 {
@@ -280,16 +193,20 @@ int ldr_shard_write(struct ldr_shard *s, const struct ldr_fact *facts, size_t n,
     int rc = request_admit(s, &req);
     if (rc || n == 0)
         return rc;
-    rc = enqueue(s, &req);
-    if (rc == 0)
+    if (ldr_write_queue_busy(s->queue))
+        warm(s, &req);
+    ldr_write_queue_push(s->queue, &req, 1);
+    if (req.n == 0)
+        return refused(s, err);
+    wait_or_lead(s, &req);
+    if (req.rc == 0)
         *res = req.res;
-    return rc;
+    return req.rc;
 }
 
 /* All wait in the queue at once; this thread leads whenever one of its own comes first. */
 void ldr_shard_write_calls(struct ldr_shard *s, struct ldr_write_call *calls, size_t n)
 {
-    struct ldr_write_queue *q = s->queue;
     struct ldr_write_req *reqs = ldr_calloc(NULL, n + 1, sizeof *reqs);
     for (size_t i = 0; i < n; i++) {
         struct ldr_write_call *c = &calls[i];
@@ -305,19 +222,16 @@ void ldr_shard_write_calls(struct ldr_shard *s, struct ldr_write_call *calls, si
     }
     if (!reqs)
         return;
-    pthread_mutex_lock(&q->mutex);
+    for (size_t i = 0; i < n; i++)
+        reqs[i].n = calls[i].rc == 0 ? calls[i].n : 0;
+    ldr_write_queue_push(s->queue, reqs, n);
     for (size_t i = 0; i < n; i++) {
-        bool waits = calls[i].rc == 0 && calls[i].n > 0;
-        if (waits)
-            calls[i].rc = push(s, &reqs[i]);
-        reqs[i].n = waits && calls[i].rc == 0 ? calls[i].n : 0;
-    }
-    pthread_mutex_unlock(&q->mutex);
-    for (size_t i = 0; i < n; i++) {
-        if (reqs[i].n == 0)
+        if (reqs[i].n == 0) {
+            if (reqs[i].rc)
+                calls[i].rc = refused(s, &calls[i].err);
             continue;
+        }
         wait_or_lead(s, &reqs[i]);
-        sem_destroy(&reqs[i].wake);
         calls[i].rc = reqs[i].rc;
         if (reqs[i].rc == 0)
             calls[i].res = reqs[i].res;

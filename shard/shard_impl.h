@@ -109,6 +109,8 @@ enum ldr_read_kind {
 rocksdb_readoptions_t *ldr_read_options(const struct ldr_snap *snap, enum ldr_read_kind kind);
 /* Makes an iterator with the gate held for just that moment. Never NULL. */
 rocksdb_iterator_t *ldr_read_iter(struct ldr_shard *s, enum ldr_cf cf, const rocksdb_readoptions_t *ro);
+/* Brings what RocksDB has as the latest row of the fact's entity into the table, unless it is there. */
+void ldr_latest_warm(struct ldr_shard *s, const struct ldr_fact *f);
 /* Takes apart and verifies a value of the latest family; the row points into it. LDR_E_CORRUPT. */
 int ldr_latest_verify(const struct ldr_view *v, struct ldr_slice value, struct ldr_latest_row *row,
                       struct ldr_err *err);

@@ -2,8 +2,6 @@
  * rocks_write.c makes it durable and tells the callers. */
 #ifndef LDR_SHARD_WRITE_GROUP_H
 #define LDR_SHARD_WRITE_GROUP_H
-#include <semaphore.h>
-
 #include "shard/pick.h"
 #include "shard/shard_impl.h"
 
@@ -14,10 +12,12 @@ struct ldr_write_req { /* on its caller's stack, while it waits */
     struct ldr_write_result res;
     struct ldr_err *err; /* may be NULL */
     int rc;
-    bool first; /* nobody led when it came: it leads, without being told */
-    bool done;
-    sem_t wake; /* posted once: it is done or, if not, leads */
     struct ldr_write_req *next;
+    /* write_queue.c's */
+    uint64_t group, until_ns;
+    uint32_t heard;
+    bool counts; /* for its thread: the first of its calls */
+    bool leads;
 };
 
 /* An entity that the group touches. */

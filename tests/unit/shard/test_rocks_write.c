@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "shard/shard_impl.h"
+#include "shard/write_queue.h"
 #include "tests/unit/shard/kit.h"
 
 static int setup(void **state)
@@ -357,6 +358,52 @@ static void a_full_queue_answers_busy(void **state)
                      LDR_E_TOO_BIG); /* one call of 800 MiB */
 }
 
+static void *write_one_in_thread(void *arg)
+{
+    struct waiter *w = arg;
+    struct ldr_write_result res;
+    struct ldr_err err;
+    w->rc = ldr_shard_write(w->k->s, w->facts, 1, &res, &err);
+    return NULL;
+}
+
+static uint64_t rows_in_table(struct kit *k)
+{
+    struct ldr_latest_stats st;
+    ldr_latest_stats(k->s->table, &st);
+    return st.rows;
+}
+
+static void who_waits_looks_up_before(void **state)
+{
+    struct kit *k = *state;
+    kit_put(k, "a", 5, 5, 1);
+    kit_put(k, "b", 5, 5, 1);
+    kit_reopen(k);
+    assert_int_equal(rows_in_table(k), 0);
+    struct ldr_fact facts[2] = {kit_fact(k, "a", 6, 6, false, 2), kit_fact(k, "b", 6, 6, false, 2)};
+    struct waiter w[2] = {{k, &facts[0], 1}, {k, &facts[1], 1}};
+    pthread_t th[2];
+    time_t until = time(NULL) + 60;
+    pthread_mutex_lock(&k->s->write_mu);
+    assert_int_equal(pthread_create(&th[0], NULL, write_one_in_thread, &w[0]), 0);
+    while (!ldr_write_queue_busy(k->s->queue) && time(NULL) < until)
+        sched_yield();
+    assert_int_equal(rows_in_table(k), 0); /* who leads at once looks up with all the others */
+    assert_int_equal(pthread_create(&th[1], NULL, write_one_in_thread, &w[1]), 0);
+    while (rows_in_table(k) == 0 && time(NULL) < until)
+        sched_yield();
+    assert_int_equal(rows_in_table(k), 1);
+    pthread_mutex_unlock(&k->s->write_mu);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(th[i], NULL);
+        assert_int_equal(w[i].rc, 0);
+    }
+    assert_int_equal(kit_latest(k, "a"), 2);
+    assert_int_equal(kit_latest(k, "b"), 2);
+    kit_check(k);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -372,6 +419,7 @@ int main(void)
         T(the_change_log_tells_what_was_touched),
         T(without_a_log_only_its_place_is_kept),
         T(a_full_queue_answers_busy),
+        T(who_waits_looks_up_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
