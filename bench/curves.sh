@@ -2,7 +2,7 @@
 # How costs grow with entities, features, versions and shards: one store a point, by bench_curves.
 # usage: bench/curves.sh BIN_DIR WORK_DIR OUT_DIR [--full | --small]
 # OUT_DIR gets curves.tsv and the pictures. Default: under 5 minutes on two quiet cores. --full: 10 M entities besides
-# (some 6 GB of memory, minutes more; not tried yet). --small: a hundredth, to see that it works.
+# (some 6 GB of memory and of disk, minutes more). --small: a hundredth, to see that it works.
 set -eu
 bin=$1
 work=$2/curves

@@ -2,6 +2,7 @@
  *   rocks_bulk_load.c    the call: order of steps
  *   rocks_bulk_sort.c    facts -> references dealt into buckets by hash
  *   rocks_bulk_part.c    one run of buckets -> tables; entity by entity
+ *   rocks_bulk_find.c    what the store has of an entity
  *   rocks_bulk_group.c   facts of one entity and event time: repetitions, ties, what is stored already
  *   rocks_bulk_out.c     the files: tables, and batches for what cannot go in by a table
  *   rocks_bulk_tail.c    the ends of tables, which RocksDB changes when it takes them in
@@ -115,6 +116,14 @@ struct ldr_bulk_moment { /* for counting ties */
     bool stored;
 };
 
+/* Facts of a bucket with one hash: bucket[from..to). */
+#define LDR_BULK_ASK 256 /* of them are looked up together */
+struct ldr_bulk_run {
+    size_t from, to;
+    bool same;                      /* one key */
+    rocksdb_pinnableslice_t *value; /* of latest, when there is one key and it was asked; NULL: it has none */
+};
+
 /* One run of buckets, worked on by one thread. */
 struct ldr_bulk_part {
     struct ldr_bulk *b;
@@ -129,9 +138,15 @@ struct ldr_bulk_part {
     bool touched_many; /* too many: touched[0] stands for all of them, with an empty key */
 
     struct ldr_hash_range range;
+    bool sparse;       /* entities are asked by key: runs, no latest_it */
+    bool latest_tells; /* history has nothing newer than latest */
     rocksdb_readoptions_t *history_ro, *latest_ro;
     rocksdb_iterator_t *history_it, *latest_it; /* NULL: the view is empty */
     struct ldr_stride history_stride, latest_stride;
+    struct ldr_bulk_run *runs;
+    size_t nruns;
+    struct ldr_buf asked; /* their keys */
+    rocksdb_pinnableslice_t *colliding;
     struct ldr_ref *scratch;
     struct ldr_ref *bucket; /* being walked */
     size_t nbucket;
@@ -145,6 +160,8 @@ struct ldr_bulk_part {
     /* the entity */
     size_t lk_n;
     uint8_t hk[LDR_HK_MAX];
+    bool stored; /* latest has a row of it: now, verified */
+    struct ldr_latest_row now;
     int64_t erase_us;
     int64_t from_us, to_us;
     uint32_t count;       /* written */
@@ -160,6 +177,20 @@ static inline const struct ldr_fact *ldr_bulk_fact(const struct ldr_ref *r)
 {
     return (const struct ldr_fact *)(uintptr_t)r->where;
 }
+
+/* rocks_bulk_find.c */
+int ldr_bulk_find_open(struct ldr_bulk_part *p, size_t facts); /* p->range is set */
+void ldr_bulk_find_close(struct ldr_bulk_part *p);
+/* Looks up p->runs[0..nruns), hashes ascending, at once. */
+int ldr_bulk_runs_ask(struct ldr_bulk_part *p);
+void ldr_bulk_runs_clear(struct ldr_bulk_part *p);
+/* The part's current entity (hk): fills stored and now, which are valid until the next is looked for. run:
+ * the one it is of, after ldr_bulk_runs_ask; else NULL. */
+int ldr_bulk_find_entity(struct ldr_bulk_part *p, const struct ldr_bulk_run *run);
+/* May history have facts of the entity at that time? */
+bool ldr_bulk_find_needed(const struct ldr_bulk_part *p, int64_t event_us);
+/* Moves history_it to the first of them: 1 = it stands on it or behind where it would be, 0 = at the end. */
+int ldr_bulk_find_moment(struct ldr_bulk_part *p, int64_t event_us);
 
 /* rocks_bulk_group.c: refs[0..n) are facts of the part's current entity with one event time. */
 int ldr_bulk_group(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n);

@@ -131,8 +131,7 @@ static int note_stored(struct ldr_bulk_part *p, struct ldr_fact *f)
 
 static int find_stored(struct ldr_bulk_part *p, int64_t event_us)
 {
-    ldr_put_be64(p->hk + p->lk_n, ldr_desc64(event_us));
-    int rc = ldr_walk_to(p->history_it, &p->history_stride, ldr_slice(p->hk, p->lk_n + 8), &p->err);
+    int rc = ldr_bulk_find_moment(p, event_us);
     return rc == 1 ? each_stored(p, event_us, note_stored) : rc;
 }
 
@@ -263,7 +262,7 @@ int ldr_bulk_group(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n
     int rc = gather_items(p, refs, n);
     if (rc || p->nitems == 0)
         return rc;
-    if (p->history_it) {
+    if (ldr_bulk_find_needed(p, event_us)) {
         rc = find_stored(p, event_us);
         if (rc)
             return rc;

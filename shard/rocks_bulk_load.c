@@ -48,6 +48,7 @@ static rocksdb_options_t *table_options(const struct ldr_shard *s, enum ldr_cf c
     rocksdb_options_t *o = rocksdb_options_create_copy(s->cf_opts[cf]);
     rocksdb_options_set_compression_per_level(o, NULL, 0);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_bottommost_compression(o, rocksdb_no_compression);
     return o;
 }
 

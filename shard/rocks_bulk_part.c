@@ -4,7 +4,7 @@
 #include "shard/rocks_bulk.h"
 
 #define PART_BYTES   ((uint64_t)32 << 20)
-#define PART_FACTS   32768 /* fewer are not worth a table of their own, however many threads there are */
+#define PART_FACTS   65536 /* fewer are not worth a table of their own, however many threads there are */
 #define TOUCHED_MAX  65536 /* entities of a part that the change log names */
 #define FACT_AHEAD   64
 #define ROW_AHEAD    24
@@ -78,29 +78,18 @@ static int touch(struct ldr_bulk_part *p, const struct ldr_bulk_touched *t)
 
 /* ---- latest ---- */
 
-/* The entity has a latest row, and the iterator stands on it: 1; 0: it has none. */
-static int find_latest(struct ldr_bulk_part *p)
+/* The stored latest row beats or equals what the load has. */
+static bool stored_wins(const struct ldr_bulk_part *p)
 {
-    struct ldr_slice lk = ldr_slice(p->hk, p->lk_n);
-    int rc = ldr_walk_to(p->latest_it, &p->latest_stride, lk, &p->err);
-    return rc == 1 && !ldr_slice_eq(ldr_iter_key(p->latest_it), lk) ? 0 : rc;
-}
-
-/* The stored latest row, on which the iterator stands, beats or equals what the load has: 1 or 0. */
-static int stored_wins(struct ldr_bulk_part *p)
-{
-    struct ldr_latest_row row;
-    int rc = ldr_latest_verify(p->b->view, ldr_iter_value(p->latest_it), &row, &p->err);
-    if (rc)
-        return rc;
     struct ldr_fact now = p->best;
-    now.event_us = row.event_us;
-    now.created_us = row.created_us;
-    now.stamped = row.stamped;
-    now.row = row.row;
+    now.event_us = p->now.event_us;
+    now.created_us = p->now.created_us;
+    now.stamped = p->now.stamped;
+    now.row = p->now.row;
     if (p->lowered && now.event_us == p->best.event_us)
-        return 0; /* it may be the very fact whose stamp got earlier; best was found among all of that moment
-                   */
+        return false; /* it may be the very fact whose stamp got earlier; best was found among all of that
+                       * moment
+                       */
     int c = ldr_fact_cmp(p->b->view->schema, &now, &p->best);
     return c > 0 || (c == 0 && (!now.stamped || p->best.stamped));
 }
@@ -108,14 +97,10 @@ static int stored_wins(struct ldr_bulk_part *p)
 static int put_latest(struct ldr_bulk_part *p)
 {
     struct ldr_slice lk = ldr_slice(p->hk, p->lk_n);
-    int stored = p->latest_it ? find_latest(p) : 0;
-    if (stored < 0)
-        return stored;
     /* A table may not replace what another file holds (see lower_stamp), nor what an erasure took away. */
-    if (stored || (p->latest_it && p->b->tombs)) {
-        int wins = stored ? stored_wins(p) : 0;
-        if (wins)
-            return wins < 0 ? wins : 0;
+    if (p->stored || (!p->b->latest_empty && p->b->tombs)) {
+        if (p->stored && stored_wins(p))
+            return 0;
         ldr_batch_put_latest(p->b->s, ldr_bulk_batches_get(&p->batches), lk, &p->best);
         return ldr_bulk_batches_pace(&p->batches, &p->err);
     }
@@ -171,8 +156,9 @@ static int new_fact(struct ldr_bulk_part *p, const struct ldr_fact *f)
     return ldr_bulk_put_history(p, f, trailer, f->created_us);
 }
 
-/* refs[0..n) are all facts of one entity, newest event time first. */
-static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n)
+/* refs[0..n) are all facts of one entity, newest event time first. run: what ldr_bulk_find_entity wants. */
+static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size_t n,
+                       const struct ldr_bulk_run *run)
 {
     const struct ldr_fact *first = ldr_bulk_fact(refs);
     const size_t at = (size_t)(refs - p->bucket);
@@ -186,12 +172,14 @@ static int load_entity(struct ldr_bulk_part *p, const struct ldr_ref *refs, size
         p->erase_us =
             ldr_tomb_time(p->b->s->tombs, v->schema->view_id, v->entity_id, first->hash, first->key);
     int rc = first->hash == ldr_key_hash(first->key) ? 0 : ldr_fact_admit(p->b->s, first, &p->err);
+    if (rc == 0)
+        rc = ldr_bulk_find_entity(p, run);
     for (size_t from = 0, to; from < n && rc == 0; from = to) {
         for (to = from + 1; to < n && refs[to].desc == refs[from].desc;)
             to++;
         for (size_t i = from; i < to; i++)
             fetch_row(p, at + i + ROW_AHEAD);
-        if (to - from == 1 && !p->history_it)
+        if (to - from == 1 && !ldr_bulk_find_needed(p, ldr_bulk_fact(&refs[from])->event_us))
             rc = new_fact(p, ldr_bulk_fact(&refs[from]));
         else
             rc = ldr_bulk_group(p, refs + from, to - from);
@@ -223,9 +211,28 @@ static int load_colliding(struct ldr_bulk_part *p, struct ldr_ref *refs, size_t 
         for (to = from + 1;
              to < n && ldr_slice_eq(ldr_bulk_fact(&refs[to])->key, ldr_bulk_fact(&refs[from])->key);)
             to++;
-        rc = load_entity(p, refs + from, to - from);
+        rc = load_entity(p, refs + from, to - from, NULL);
     }
     return rc;
+}
+
+static int load_run(struct ldr_bulk_part *p, const struct ldr_bulk_run *run)
+{
+    struct ldr_ref *refs = p->bucket + run->from;
+    size_t n = run->to - run->from;
+    return run->same ? load_entity(p, refs, n, p->sparse ? run : NULL) : load_colliding(p, refs, n);
+}
+
+static struct ldr_bulk_run next_run(const struct ldr_bulk_part *p, size_t from)
+{
+    const struct ldr_ref *refs = p->bucket;
+    struct ldr_bulk_run run = {.from = from, .to = from, .same = true};
+    struct ldr_slice key = ldr_bulk_fact(&refs[from])->key;
+    for (; run.to < p->nbucket && refs[run.to].hash == refs[from].hash; run.to++) {
+        fetch_fact(p, run.to + FACT_AHEAD);
+        run.same = run.same && ldr_slice_eq(ldr_bulk_fact(&refs[run.to])->key, key);
+    }
+    return run;
 }
 
 static int load_bucket(struct ldr_bulk_part *p, struct ldr_ref *refs, size_t n)
@@ -238,13 +245,18 @@ static int load_bucket(struct ldr_bulk_part *p, struct ldr_ref *refs, size_t n)
     for (size_t i = 0; i < ROW_AHEAD; i++)
         fetch_row(p, i);
     int rc = 0;
-    for (size_t from = 0, to; from < n && rc == 0; from = to) {
-        bool same = true;
-        for (to = from; to < n && refs[to].hash == refs[from].hash; to++) {
-            fetch_fact(p, to + FACT_AHEAD);
-            same = same && ldr_slice_eq(ldr_bulk_fact(&refs[to])->key, ldr_bulk_fact(&refs[from])->key);
+    for (size_t from = 0; from < n && rc == 0;) {
+        struct ldr_bulk_run one, *runs = p->sparse ? p->runs : &one;
+        size_t most = p->sparse ? LDR_BULK_ASK : 1, got = 0;
+        for (; got < most && from < n; got++, from = runs[got - 1].to)
+            runs[got] = next_run(p, from);
+        if (p->sparse) {
+            p->nruns = got;
+            rc = ldr_bulk_runs_ask(p);
         }
-        rc = same ? load_entity(p, refs + from, to - from) : load_colliding(p, refs + from, to - from);
+        for (size_t i = 0; i < got && rc == 0; i++)
+            rc = load_run(p, &runs[i]);
+        ldr_bulk_runs_clear(p);
     }
     return rc;
 }
@@ -267,33 +279,13 @@ static int part_open(struct ldr_bulk_part *p)
     p->latest =
         (struct ldr_bulk_tables){.dir = b->dir, .opts = b->latest_opts, .cf = LDR_CF_LATEST, .part = index};
     p->batches = (struct ldr_bulk_batches){.dir = b->dir, .part = index, .sync = !b->s->opts.no_sync};
-    p->history_stride = p->latest_stride = LDR_STRIDE;
     p->erase_us = INT64_MIN;
     uint64_t end = p->bucket_to == b->buckets.n
                        ? UINT64_MAX
                        : b->buckets.lo + ((uint64_t)p->bucket_to << b->buckets.shift) - 1;
     ldr_hash_range(&p->range, b->view->schema->view_id,
                    b->buckets.lo + ((uint64_t)p->bucket_from << b->buckets.shift), end);
-    struct ldr_slice start = ldr_slice(p->range.from, sizeof p->range.from);
-    if (!b->history_empty) {
-        p->history_ro = ldr_walk_options(b->s, NULL, LDR_CF_HISTORY, &p->range, last - first);
-        if (!p->history_ro)
-            return nomem(p);
-        p->history_it = ldr_read_iter(b->s, LDR_CF_HISTORY, p->history_ro);
-        int rc = ldr_walk_seek(p->history_it, start, &p->err);
-        if (rc < 0)
-            return rc;
-    }
-    if (!b->latest_empty) {
-        p->latest_ro = ldr_walk_options(b->s, NULL, LDR_CF_LATEST, &p->range, last - first);
-        if (!p->latest_ro)
-            return nomem(p);
-        p->latest_it = ldr_read_iter(b->s, LDR_CF_LATEST, p->latest_ro);
-        int rc = ldr_walk_seek(p->latest_it, start, &p->err);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return ldr_bulk_find_open(p, last - first);
 }
 
 int ldr_bulk_part_run(struct ldr_bulk_part *p)
@@ -313,14 +305,7 @@ int ldr_bulk_part_run(struct ldr_bulk_part *p)
 
 void ldr_bulk_part_close(struct ldr_bulk_part *p)
 {
-    if (p->history_it)
-        rocksdb_iter_destroy(p->history_it);
-    if (p->latest_it)
-        rocksdb_iter_destroy(p->latest_it);
-    if (p->history_ro)
-        rocksdb_readoptions_destroy(p->history_ro);
-    if (p->latest_ro)
-        rocksdb_readoptions_destroy(p->latest_ro);
+    ldr_bulk_find_close(p);
     ldr_bulk_tables_close(&p->history);
     ldr_bulk_tables_close(&p->latest);
     ldr_bulk_batches_close(&p->batches);

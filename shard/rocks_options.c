@@ -3,7 +3,12 @@
 
 #define OPEN_FILES   400
 #define INFO_LOG_MAX ((size_t)1 << 20)
-#define BLOOM_BITS   10
+#define FILTER_BITS  10
+#define LATEST_BITS \
+    16 /* a load asks for entities that are new in every run of tables: one wrong yes reads a block */
+#define BASE_BUFFERS 32 /* that level may hold so many write buffers, */
+#define BASE_MAX     ((uint64_t)1 << 30)
+#define BASE_MIN     ((uint64_t)256 << 20)
 
 static const size_t block_bytes[LDR_CF_COUNT] = {
     [LDR_CF_DEFAULT] = 4096, [LDR_CF_HISTORY] = 16384, [LDR_CF_LATEST] = 8192,
@@ -41,6 +46,7 @@ static rocksdb_options_t *db_options(const struct ldr_shard *s, bool create)
 
 struct shape { /* of one family */
     size_t write_buffer, block;
+    int filter_bits;    /* for a key */
     int restart;        /* keys between two places in a block where a search can land */
     bool entity_prefix; /* bloom filters know (view, hash) besides whole keys */
     bool point_hash;    /* a hash index inside data blocks: for point gets */
@@ -60,7 +66,8 @@ static void set_table_format(const struct ldr_shard *s, rocksdb_options_t *o, co
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(t, 1);
     rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
     rocksdb_block_based_options_set_whole_key_filtering(t, 1);
-    rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    rocksdb_block_based_options_set_filter_policy(t,
+                                                  rocksdb_filterpolicy_create_bloom_full(shape->filter_bits));
     if (shape->point_hash) {
         rocksdb_block_based_options_set_data_block_index_type(
             t, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
@@ -70,19 +77,31 @@ static void set_table_format(const struct ldr_shard *s, rocksdb_options_t *o, co
     rocksdb_block_based_options_destroy(t);
 }
 
-static rocksdb_options_t *cf_options(const struct ldr_shard *s, const struct shape *shape)
+/* Loads and flushes overlap everything that is stored, since hashes are spread evenly: what is merged into a
+ * level is merged with all of it. Few and large levels let a fact be rewritten
+ * less often (docs/adr/0036). The base goes with the buffer, which is what comes in by small writes. */
+static void set_levels(const struct ldr_shard *s, rocksdb_options_t *o)
 {
-    rocksdb_options_t *o = rocksdb_options_create();
+    uint64_t base = BASE_BUFFERS * (uint64_t)s->opts.write_buffer_bytes;
+    base = base > BASE_MAX ? BASE_MAX : base;
     rocksdb_options_set_compaction_style(o, rocksdb_level_compaction);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
-    rocksdb_options_set_write_buffer_size(o, shape->write_buffer);
-    rocksdb_options_set_max_write_buffer_number(o, 2); /* more has reordered retried flushes */
-    /* Level 0 is rewritten soon: no compression there. */
-    int levels[] = {rocksdb_no_compression,  rocksdb_lz4_compression, rocksdb_lz4_compression,
+    rocksdb_options_set_max_bytes_for_level_base(o, base < BASE_MIN ? BASE_MIN : base);
+    /* What is rewritten soon is not compressed: level 0 and, while there is a larger one below, the next. */
+    int levels[] = {rocksdb_no_compression,  rocksdb_no_compression,  rocksdb_lz4_compression,
                     rocksdb_lz4_compression, rocksdb_lz4_compression, rocksdb_lz4_compression,
                     rocksdb_lz4_compression};
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
     rocksdb_options_set_compression_per_level(o, levels, sizeof levels / sizeof levels[0]);
+    rocksdb_options_set_bottommost_compression(o, rocksdb_lz4_compression);
+}
+
+static rocksdb_options_t *cf_options(const struct ldr_shard *s, const struct shape *shape)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    set_levels(s, o);
+    rocksdb_options_set_write_buffer_size(o, shape->write_buffer);
+    rocksdb_options_set_max_write_buffer_number(o, 2); /* more has reordered retried flushes */
     if (shape->entity_prefix)
         rocksdb_options_set_prefix_extractor(o, rocksdb_slicetransform_create_fixed_prefix(LDR_HK_PREFIX));
     if (shape->memtable_bloom) {
@@ -97,12 +116,12 @@ void ldr_options_create(struct ldr_shard *s, bool create)
 {
     size_t wb = s->opts.write_buffer_bytes, small = wb / 4 < 1 << 20 ? wb / 4 : 1 << 20;
     const struct shape shapes[LDR_CF_COUNT] = {
-        [LDR_CF_DEFAULT] = {small, block_bytes[LDR_CF_DEFAULT], 16, false, false, false},
-        [LDR_CF_HISTORY] = {wb, block_bytes[LDR_CF_HISTORY], 4, true, false, true},
-        [LDR_CF_LATEST] = {wb, block_bytes[LDR_CF_LATEST], 16, false, true, true},
-        [LDR_CF_LOG] = {wb / 2, block_bytes[LDR_CF_LOG], 16, false, false, false},
-        [LDR_CF_META] = {small, block_bytes[LDR_CF_META], 16, false, false, false},
-        [LDR_CF_TOMB] = {small, block_bytes[LDR_CF_TOMB], 16, false, false, false},
+        [LDR_CF_DEFAULT] = {small, block_bytes[LDR_CF_DEFAULT], FILTER_BITS, 16, false, false, false},
+        [LDR_CF_HISTORY] = {wb, block_bytes[LDR_CF_HISTORY], FILTER_BITS, 4, true, false, true},
+        [LDR_CF_LATEST] = {wb, block_bytes[LDR_CF_LATEST], LATEST_BITS, 16, false, true, true},
+        [LDR_CF_LOG] = {wb / 2, block_bytes[LDR_CF_LOG], FILTER_BITS, 16, false, false, false},
+        [LDR_CF_META] = {small, block_bytes[LDR_CF_META], FILTER_BITS, 16, false, false, false},
+        [LDR_CF_TOMB] = {small, block_bytes[LDR_CF_TOMB], FILTER_BITS, 16, false, false, false},
     };
     s->cache = rocksdb_cache_create_lru(s->opts.cache_bytes);
     s->db_opts = db_options(s, create);

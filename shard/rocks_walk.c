@@ -47,8 +47,7 @@ void ldr_hash_range(struct ldr_hash_range *r, uint32_t view, uint64_t lo, uint64
 
 static const struct ldr_hash_range everything; /* its end is none */
 
-/* Bytes in tables within the range, roughly; 0 when unknown. */
-static uint64_t bytes_within(struct ldr_shard *s, enum ldr_cf cf, const struct ldr_hash_range *r)
+uint64_t ldr_walk_bytes(struct ldr_shard *s, enum ldr_cf cf, const struct ldr_hash_range *r)
 {
     static const char last[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
     const char *from = (const char *)r->from, *to = r->to_n ? (const char *)r->to : last;
@@ -68,8 +67,8 @@ rocksdb_readoptions_t *ldr_walk_options(struct ldr_shard *s, const struct ldr_sn
         return NULL;
     rocksdb_set_perf_level(
         rocksdb_disable); /* of this thread: nobody reads RocksDB's counters, each step pays for them */
-    uint64_t bytes = bytes_within(s, cf, r);
-    const struct ldr_keep_read read = {bytes_within(s, cf, &everything), bytes, ldr_cf_block(cf), reads,
+    uint64_t bytes = ldr_walk_bytes(s, cf, r);
+    const struct ldr_keep_read read = {ldr_walk_bytes(s, cf, &everything), bytes, ldr_cf_block(cf), reads,
                                        s->opts.cache_bytes};
     rocksdb_readoptions_set_fill_cache(ro, ldr_keep_decide(&s->keep[cf], &read));
     if (bytes / (reads ? reads : 1) < READAHEAD_GAP)

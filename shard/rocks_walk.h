@@ -41,6 +41,9 @@ struct ldr_hash_range {
 };
 void ldr_hash_range(struct ldr_hash_range *r, uint32_t view, uint64_t lo, uint64_t hi);
 
+/* Bytes in tables within the range, roughly; 0 when unknown. */
+uint64_t ldr_walk_bytes(struct ldr_shard *s, enum ldr_cf cf, const struct ldr_hash_range *r);
+
 /* For many reads of a family in ascending order within the range: read-ahead when they lie close together,
  * blocks kept in the cache when that pays (keep.h). *r must outlive the iterator. NULL when out of memory. */
 rocksdb_readoptions_t *ldr_walk_options(struct ldr_shard *s, const struct ldr_snap *snap, enum ldr_cf cf,
