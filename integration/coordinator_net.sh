@@ -55,7 +55,8 @@ for i in 1 2 3; do
 done
 [ "$status" = 0 ] || exit 1
 for i in 1 2 3; do
-    in_net $i "$bin/larder-coordinator" --id $i --dir "$work/c$i" --listen 10.77.0.$i:7410 --raft 10.77.0.$i:7411 --http 127.0.0.1:7412 \
+    # not by in_net: $! would be a shell around it, and the member would outlive the test
+    ip netns exec "$tag-$i" "$bin/larder-coordinator" --id $i --dir "$work/c$i" --listen 10.77.0.$i:7410 --raft 10.77.0.$i:7411 --http 127.0.0.1:7412 \
         --cluster 1@10.77.0.1:7411,2@10.77.0.2:7411,3@10.77.0.3:7411 --bootstrap >"$work/c$i.log" 2>&1 &
     echo $! >"$work/c$i.pid"
 done
