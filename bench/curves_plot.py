@@ -50,7 +50,7 @@ def panel(page, top, title, unit, points, want, kind):
                  " ".join("%.1f,%.1f" % at(x, max(y, 10.0 ** low)) for x, y in line), colour, dash)
     for x, y in points:
         page.add('<circle cx="%.1f" cy="%.1f" r="3" fill="#c0392b"/>', *at(x, y))
-        page.text(at(x, y)[0], at(x, y)[1] - 8, "%.3g" % y, "middle", 11, "#c0392b")
+        page.text(at(x, y)[0], at(x, y)[1] - 8, "{:,.0f}".format(y) if y >= 1000 else "%.3g" % y, "middle", 11, "#c0392b")
         page.text(at(x, y)[0], top + 188, "{:,}".format(x), "middle", 11)
 
 
