@@ -35,6 +35,7 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+/* Between two looks at what is waited for. */
 static void nap(void)
 {
     struct timespec t = {0, 1000000};

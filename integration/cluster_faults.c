@@ -71,6 +71,7 @@ static uint64_t now_us(void)
     struct ldr_clock c = ldr_clock_system();
     return c.mono_ns(c.ctx) / 1000;
 }
+/* Between two looks at what is waited for, between repeats, and the pace of a load. */
 static void nap_ms(long ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};

@@ -232,7 +232,7 @@ def holds(port, n):
             socks.append(dial(port, 2))
         except OSError:
             pass
-    time.sleep(3)
+    time.sleep(3)  # the attack itself: they are held, and say nothing
     assert gone(socks, DEADLINE + 20)
 
 
@@ -246,6 +246,7 @@ def stops_reading(port):
         s.connect(("127.0.0.1", port))
         s.sendall(join_of(30000))
         socks.append(s)
+    # Nothing to wait for: with a full window not even the end of the answer comes through, and looking would be reading.
     time.sleep(DEADLINE + 3)
     for s in socks:  # what had been sent is still there, then the end
         assert ended(s, 10)
@@ -277,7 +278,7 @@ def pipelines_unread(port):
                 pass
             except OSError:
                 sent[s] += 0
-        time.sleep(0.005)
+        time.sleep(0.005)  # the pace of the attack
     assert max(sent.values()) < 64 << 20, sent
     assert gone(socks, DEADLINE + 8)
 

@@ -77,7 +77,7 @@ class Columns:
 
 
 class Files(parquet.Files):
-    """What a source stands for now."""
+    """The files that a source names at this moment."""
 
     def __init__(self, config: RepoConfig, source: FileSource) -> None:
         super().__init__(location(config, source))
